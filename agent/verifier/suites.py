@@ -1,0 +1,642 @@
+"""Run a project's own test suite on the graded tree and demand outcomes of named tests.
+
+Shipped beside kit.py. The suite shares a process with the graded code, so this is the weaker,
+`in-process` way to judge; it is for suites that exist already. What is done against cheats:
+
+- the verifier's own test files, `conftest.py` and runner configuration are laid over the tree;
+- files that steer a runner and are not the verifier's (`conftest.py`, `pytest.ini`,
+  `sitecustomize.py`, `*.pth`, `jest.config.*`, …) are removed first;
+- Python's runner and framework are imported before the tree becomes importable;
+- every test that must pass is named: one that is skipped, deselected or never collected has failed;
+- canaries with random names are added: tests that must pass, must fail and must err. A runner, an
+  assertion or a report that was tampered with gives them the wrong outcome.
+
+As a program it prints the outcomes of a suite as JSON, for the one who writes the verifier:
+
+    python3 suites.py --runner pytest --tree /work/start [--overlay DIR] tests/test_a.py …
+"""
+
+# ruff: noqa: T201, S314, D417
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fnmatch
+import json
+import os
+import re
+import secrets
+import stat
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence  # noqa: UP035
+
+import kit  # type: ignore[import-not-found]
+
+OVERLAY = "/tests/files"
+"""The verifier's own files, in the places where they lie in the tree."""
+SUITE_TIMEOUT_S = 300.0
+"""A suite that has not ended by then is stopped and has failed."""
+REPORT_LIMIT_BYTES = 32 << 20
+NAMED_IN_A_REASON = 12
+"""Tests named in a reason; the rest are counted."""
+
+RUNNERS = ("pytest", "unittest", "node:test", "jest", "vitest", "mocha", "bun")
+
+STEERING = (
+    "conftest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "*.pth",
+    "*.egg-info",
+    "*.dist-info",
+    "jest.config.*",
+    "vitest.config.*",
+    "vitest.workspace.*",
+    ".mocharc*",
+    "bunfig.toml",
+)
+"""Names that change how a runner works; of these only the verifier's own count."""
+
+PYTEST_CONFIG = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+"""In pytest's own order. The overlay's is used; the tree's is not read."""
+_MANIFESTS = ("pyproject.toml", "tox.ini", "setup.cfg")
+
+
+@dataclass
+class Report:
+    """What a suite did.
+
+    Attributes:
+        outcomes: `passed`, `failed`, `error`, `skipped`, `xfailed` or `xpassed` by test id. Ids
+            are pytest's node ids, unittest's dotted names, or `file > group > test`.
+        complete: whether the runner came to its end and reported.
+        log: its output.
+    """
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+    log: str = ""
+    timed_out: bool = False
+    seconds: float = 0.0
+
+
+def hidden_tests(
+    runner: str,
+    *,
+    files: Sequence[str],
+    fail_to_pass: Sequence[str],
+    pass_to_pass: Sequence[str] = (),
+    overlay: str = OVERLAY,
+    args: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
+    program: Sequence[str] | None = None,
+    timeout_s: float = SUITE_TIMEOUT_S,
+    name: str = "the project's tests",
+) -> bool:
+    """Run a suite on a private copy of the graded tree and record three checks.
+
+    Args:
+        runner: one of `RUNNERS`.
+        files: test files to run, relative to the tree; they lie in the overlay.
+        fail_to_pass: ids that must pass because the task asks for it.
+        pass_to_pass: ids that passed at the start and must still pass.
+        overlay: folder with the verifier's own files.
+        args: further arguments for the runner.
+        env: further variables.
+        keep: names of steering files that may stay as the solver left them.
+        program: how the runner is started, where the default does not fit.
+        name: what the checks call it.
+    """
+    tree = kit.checkout()
+    scrub(tree, keep)
+    lay_over(tree, overlay)
+    canaries = plant_canaries(runner, tree, files)
+    report = outcomes(
+        runner,
+        tree,
+        [*files, *canaries.files],
+        args=args,
+        env=env,
+        program=program,
+        timeout_s=timeout_s,
+        config=pytest_config(overlay),
+    )
+    print(report.log[-4000:])
+    why = "it ran out of time" if report.timed_out else "its runner did not come to its end"
+    ran = kit.check(f"{name}: the suite runs to its end", report.complete, why)
+    seen = canaries.outcomes(report)
+    wrong = {k: v for k, v in seen.items() if v not in canaries.expected[k]}
+    honest = kit.check(
+        f"{name}: canaries have their outcomes",
+        not wrong,
+        f"{len(wrong)} of {len(seen)} tests with a known outcome had another one: "
+        + ", ".join(f"{canaries.expected[k][0]} but {v or 'not run'}" for k, v in wrong.items()),
+    )
+    done = True
+    for label, ids in (("demanded", fail_to_pass), ("kept working", pass_to_pass)):
+        if not ids:
+            continue
+        missed = [(i, report.outcomes.get(i, "not run")) for i in ids]
+        missed = [(i, o) for i, o in missed if o != "passed"]
+        shown = ", ".join(f"{i} ({o})" for i, o in missed[:NAMED_IN_A_REASON])
+        done &= kit.check(
+            f"{name}: {label} ({len(ids)} tests)",
+            not missed,
+            f"{len(missed)} did not pass: {shown}",
+        )
+    return bool(ran and honest and done)
+
+
+def outcomes(
+    runner: str,
+    tree: kit.Checkout,
+    files: Sequence[str],
+    *,
+    args: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] | None = None,
+    timeout_s: float = SUITE_TIMEOUT_S,
+    config: str | None = None,
+) -> Report:
+    """Run test files in a copy and read the runner's own report.
+
+    Args:
+        config: a pytest configuration file outside the tree, used in place of the tree's own.
+    """
+    if runner in ("pytest", "unittest"):
+        return _python(runner, tree, files, args, env, program, timeout_s, config)
+    if runner not in RUNNERS:
+        raise kit.KitError(f"no such runner: {runner}; known are {', '.join(RUNNERS)}")
+    _link_node_modules(tree)
+    if runner == "node:test":
+        return _node_test(tree, files, args, env, program, timeout_s)
+    return _javascript(runner, tree, files, args, env, program, timeout_s)
+
+
+# --- preparing the copy --------------------------------------------------------------------------
+
+
+def scrub(tree: kit.Checkout, keep: Sequence[str] = ()) -> list[str]:
+    """Remove every file that steers a runner; returns what was removed."""
+    gone = []
+    for folder, folders, names in os.walk(tree.path):
+        for name in [*names, *folders]:
+            if name in keep or not any(fnmatch.fnmatch(name, p) for p in STEERING):
+                continue
+            relative = os.path.relpath(os.path.join(folder, name), tree.path)
+            tree.remove(relative)
+            gone.append(relative)
+        folders[:] = [d for d in folders if os.path.isdir(os.path.join(folder, d))]
+    return gone
+
+
+def lay_over(tree: kit.Checkout, overlay: str) -> None:
+    """Put the verifier's own files into the copy; manifests only where the tree has none."""
+    for folder, _, names in os.walk(overlay):
+        for name in names:
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, overlay)
+            if relative in _MANIFESTS and tree.exists(relative):
+                continue
+            with open(path, "rb") as f:
+                data = f.read()
+            tree.write(relative, data, executable=bool(os.stat(path).st_mode & stat.S_IXUSR))
+
+
+def pytest_config(overlay: str) -> str | None:
+    """The overlay's pytest configuration, by pytest's own precedence; None when it has none."""
+    marks = {".toml": "[tool.pytest", ".cfg": "[tool:pytest]", ".ini": "[pytest]"}
+    for name in PYTEST_CONFIG:
+        path = os.path.join(overlay, name)
+        if not os.path.isfile(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        if name.endswith("pytest.ini") or marks[os.path.splitext(name)[1]] in text:
+            return path
+    return None
+
+
+def _link_node_modules(tree: kit.Checkout) -> None:
+    if tree.exists("node_modules"):
+        return
+    for place in ("/opt/deps/node_modules", "/node_modules"):
+        if os.path.isdir(place):
+            os.symlink(place, os.path.join(tree.path, "node_modules"))
+            return
+
+
+# --- canaries ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Canaries:
+    """Planted tests.
+
+    Attributes:
+        files: their files, relative to the tree.
+        expected: the outcomes that are right, by the last part of a test's id.
+    """
+
+    files: list[str] = field(default_factory=list)
+    expected: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def outcomes(self, report: Report) -> dict[str, str]:
+        """What became of each canary; "" for one that was not run."""
+        seen = dict.fromkeys(self.expected, "")
+        for test, outcome in report.outcomes.items():
+            last = re.split(r"::| > |\.(?=[^.]*$)", test)[-1]
+            if last in seen:
+                seen[last] = outcome
+        for test in self.expected:
+            report.outcomes = {k: v for k, v in report.outcomes.items() if not k.endswith(test)}
+        return seen
+
+
+def plant_canaries(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Canaries:
+    """Write a file of tests with known outcomes beside the first test file."""
+    good, bad, worse, err = (f"{w}_{secrets.token_hex(2)}" for w in kit.words(4))
+    a, b = kit.rng.sample(range(100, 999), 2)
+    folder = os.path.dirname(files[0]) if files else ""
+    if runner in ("pytest", "unittest"):
+        tests = [
+            f"    def test_{good}(self):\n        self.assertEqual({a} + {b}, {a + b})\n",
+            f"    def test_{bad}(self):\n        self.assertEqual({a} + {b}, {a + b + 1})\n",
+            f"    def test_{worse}(self):\n        assert {a} * 2 == {a * 2 + b}\n",
+            f"    def test_{err}(self):\n        raise LookupError({b})\n",
+        ]
+        kit.rng.shuffle(tests)
+        text = f"import unittest\n\n\nclass Test{good.title()}(unittest.TestCase):\n"
+        text += "\n".join(tests)
+        failed = ("failed", "error")
+        expected: dict[str, tuple[str, ...]] = {
+            f"test_{good}": ("passed",),
+            f"test_{bad}": ("failed",),
+            f"test_{worse}": ("failed",),
+            f"test_{err}": failed,
+        }
+        if runner == "pytest":
+            plain, broken = (f"{w}_{secrets.token_hex(2)}" for w in kit.words(2))
+            text = "import pytest\n" + text
+            text += f"\n\ndef test_{plain}():\n    value = {a} - {b}\n    assert value == {a}\n"
+            text += f"\n\n@pytest.fixture\ndef {broken}():\n    raise OSError({a})\n"
+            text += f"\n\ndef test_{broken}({broken}):\n    pass\n"
+            expected |= {f"test_{plain}": ("failed",), f"test_{broken}": ("error",)}
+        name = os.path.join(folder, f"test_{good}.py")
+        tree.write(name, text)
+        return Canaries([name], expected)
+    suffix = "".join(re.findall(r"\.(?:test|spec)\.[cm]?[jt]sx?$", files[0])[:1]) if files else ""
+    module = suffix.endswith((".mjs", ".ts", ".tsx", ".mts", ".jsx")) or runner == "vitest"
+    extension = suffix or (".test.mjs" if runner == "node:test" else ".test.js")
+    heads = {
+        "node:test": "const test = require('node:test');\nconst assert = require('node:assert');\n",
+        "mocha": "const assert = require('assert');\nconst test = it;\n",
+        "vitest": "import { test } from 'vitest';\nimport assert from 'node:assert';\n",
+        "jest": "const assert = require('assert');\n",
+        "bun": "import { test } from 'bun:test';\nimport assert from 'node:assert';\n",
+    }
+    head = heads[runner]
+    if runner in ("node:test", "mocha", "jest") and (module or extension == ".test.mjs"):
+        head = re.sub(r"const (\w+) = require\('([^']+)'\);", r"import \1 from '\2';", head)
+    lines = [
+        f"test('{good}', () => {{ assert.strictEqual({a} + {b}, {a + b}); }});",
+        f"test('{bad}', () => {{ assert.strictEqual({a} + {b}, {a + b + 1}); }});",
+        f"test('{worse}', () => {{ assert.deepStrictEqual([{a}], [{b}]); }});",
+        f"test('{err}', () => {{ throw new RangeError('{b}'); }});",
+    ]
+    kit.rng.shuffle(lines)
+    name = os.path.join(folder, f"{good}{extension}")
+    tree.write(name, head + "\n".join(lines) + "\n")
+    return Canaries(
+        [name],
+        {
+            good: ("passed",),
+            bad: ("failed", "error"),
+            worse: ("failed", "error"),
+            err: ("failed", "error"),
+        },
+    )
+
+
+# --- Python --------------------------------------------------------------------------------------
+
+_PYTHON_HEAD = """
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, unittest, unittest.mock
+job = json.load(sys.stdin)
+out = os.fdopen(int(os.environ.pop("KIT_VALUE_FD")), "w")
+seen = {}
+"""
+
+_PYTEST = (
+    _PYTHON_HEAD
+    + """
+import pytest
+sys.path.insert(0, os.getcwd())
+class Outcomes:
+    def pytest_collectreport(self, report):
+        if report.failed:
+            seen[report.nodeid] = "error"
+    def pytest_runtest_logreport(self, report):
+        old = seen.get(report.nodeid)
+        if hasattr(report, "wasxfail"):
+            new = "xpassed" if report.passed else "xfailed"
+        elif report.failed:
+            new = "failed" if report.when == "call" else "error"
+        elif report.skipped:
+            new = "skipped"
+        else:
+            new = "passed" if report.when == "call" else None
+        if new and old not in ("failed", "error"):
+            seen[report.nodeid] = new
+code = int(pytest.main(job["args"], plugins=[Outcomes()]))
+json.dump({"code": code, "outcomes": seen}, out)
+out.close()
+"""
+)
+
+_UNITTEST = (
+    _PYTHON_HEAD
+    + """
+import unittest.loader
+sys.path.insert(0, os.getcwd())
+class Outcomes(unittest.TextTestResult):
+    def note(self, test, outcome):
+        name = test.id()
+        if seen.get(name) not in ("failed", "error"):
+            seen[name] = outcome
+    def addSuccess(self, test):
+        super().addSuccess(test); self.note(test, "passed")
+    def addFailure(self, test, err):
+        super().addFailure(test, err); self.note(test, "failed")
+    def addError(self, test, err):
+        super().addError(test, err); self.note(test, "error")
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason); self.note(test, "skipped")
+    def addExpectedFailure(self, test, err):
+        super().addExpectedFailure(test, err); self.note(test, "xfailed")
+    def addUnexpectedSuccess(self, test):
+        super().addUnexpectedSuccess(test); self.note(test, "xpassed")
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            failed = issubclass(err[0], test.failureException)
+            self.note(test, "failed" if failed else "error")
+suite = unittest.TestSuite()
+for name in job["files"]:
+    dotted = name[:-3].replace("/", ".") if name.endswith(".py") else name
+    folder = os.path.dirname(name)
+    if folder and not os.path.exists(os.path.join(folder, "__init__.py")):
+        sys.path.insert(0, os.path.abspath(folder))
+        dotted = os.path.basename(name)[:-3]
+    suite.addTests(unittest.defaultTestLoader.loadTestsFromName(dotted))
+result = unittest.TextTestRunner(resultclass=Outcomes, verbosity=1).run(suite)
+json.dump({"code": 0 if result.wasSuccessful() else 1, "outcomes": seen}, out)
+out.close()
+"""
+)
+
+
+def _python(
+    runner: str,
+    tree: kit.Checkout,
+    files: Sequence[str],
+    args: Sequence[str],
+    env: Mapping[str, str] | None,
+    program: Sequence[str] | None,
+    timeout_s: float,
+    config: str | None,
+) -> Report:
+    given = list(program or [kit.python()])
+    job: dict[str, Any] = {"files": list(files)}
+    if runner == "pytest":
+        # pytest resolves paths in its configuration from the file's folder, so a copy of it lies
+        # at the root of the tree, under a name that nobody could have prepared.
+        ending = os.path.splitext(config)[1] if config else ".ini"
+        own = f"kit-{secrets.token_hex(6)}{ending}"
+        content = b"[pytest]\n"
+        if config:
+            with open(config, "rb") as f:
+                content = f.read()
+        tree.write(own, content)
+        job["args"] = ["-c", own, "--rootdir=.", "-p", "no:cacheprovider", "-q", "-rN"]
+        job["args"] += ["--no-header", "--tb=short", *args, *files]
+    result = kit.run(
+        [*given, "-s", "-B", "-c", _PYTEST if runner == "pytest" else _UNITTEST],
+        cwd=tree,
+        timeout_s=timeout_s,
+        stdin=json.dumps(job),
+        env=env,
+    )
+    report = _from_result(result)
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+        said = json.loads(result.value)
+        report.outcomes = {str(k): str(v) for k, v in said["outcomes"].items()}
+        # 0: all passed; 1: some failed; 2: interrupted, which a collection error is, too.
+        report.complete = said["code"] in (0, 1, 2) and not result.timed_out
+    return report
+
+
+# --- JavaScript ----------------------------------------------------------------------------------
+
+
+def _javascript(
+    runner: str,
+    tree: kit.Checkout,
+    files: Sequence[str],
+    args: Sequence[str],
+    env: Mapping[str, str] | None,
+    program: Sequence[str] | None,
+    timeout_s: float,
+) -> Report:
+    target = os.path.join(tree.base, "tmp", f"report-{secrets.token_hex(6)}")
+    default = {
+        "jest": ["jest", "--ci", "--json", f"--outputFile={target}", "--runTestsByPath"],
+        "vitest": ["vitest", "run", "--reporter=json", f"--outputFile={target}"],
+        "mocha": ["mocha", "--reporter", "json", "--reporter-option", f"output={target}"],
+        "bun": ["bun", "test", "--reporter=junit", f"--reporter-outfile={target}"],
+    }[runner]
+    start = [*program, *default[1:]] if program else default
+    named = [f"./{f}" for f in files] if runner == "bun" else list(files)
+    result = kit.run([*start, *args, *named], cwd=tree, timeout_s=timeout_s, env=env)
+    report = _from_result(result)
+    with contextlib.suppress(
+        OSError, ValueError, TypeError, KeyError, RecursionError, ET.ParseError
+    ):
+        text = _report_file(target)
+        read = {"mocha": _read_mocha, "bun": _read_junit}.get(runner, _read_jest)
+        report.outcomes = read(text, tree)
+        report.complete = not result.timed_out and bool(report.outcomes)
+    return report
+
+
+def _read_jest(text: str, tree: kit.Checkout) -> dict[str, str]:
+    names = {"passed": "passed", "failed": "failed", "pending": "skipped", "todo": "skipped"}
+    found = {}
+    for file in json.loads(text)["testResults"]:
+        name = _relative(str(file["name"]), tree)
+        for test in file["assertionResults"]:
+            title = " > ".join([name, *map(str, test["ancestorTitles"]), str(test["title"])])
+            found[title] = names.get(str(test["status"]), "skipped")
+        if not file["assertionResults"] and file.get("status") == "failed":
+            found[name] = "error"
+    return found
+
+
+def _read_mocha(text: str, tree: kit.Checkout) -> dict[str, str]:
+    said = json.loads(text[text.index("{") :])
+    found = {}
+    for key, outcome in (("passes", "passed"), ("failures", "failed"), ("pending", "skipped")):
+        for test in said[key]:
+            name = _relative(str(test.get("file") or ""), tree)
+            full, title = str(test["fullTitle"]), str(test["title"])
+            group = full[: -len(title)].strip() if full.endswith(title) else ""
+            found[" > ".join(p for p in (name, group, title) if p)] = outcome
+    return found
+
+
+def _read_junit(text: str, tree: kit.Checkout) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def visit(element: ET.Element, file: str, groups: tuple[str, ...]) -> None:
+        for child in element:
+            if child.tag == "testsuite":
+                where = child.get("file") or file
+                title = child.get("name") or ""
+                inner = (*groups, title) if title and title != where else groups
+                visit(child, where, inner)
+            elif child.tag == "testcase":
+                outcome = "passed"
+                for mark in child:
+                    outcome = {"failure": "failed", "error": "error", "skipped": "skipped"}.get(
+                        mark.tag, outcome
+                    )
+                where = _relative(child.get("file") or file, tree)
+                found[" > ".join([where, *groups, child.get("name") or ""])] = outcome
+
+    visit(ET.fromstring(text), "", ())
+    return found
+
+
+_TAP_LINE = re.compile(r"^( *)(not )?ok \d+ - (.*?)(?: # (SKIP|TODO)\b.*| # duration.*)?$")
+
+
+def _node_test(
+    tree: kit.Checkout,
+    files: Sequence[str],
+    args: Sequence[str],
+    env: Mapping[str, str] | None,
+    program: Sequence[str] | None,
+    timeout_s: float,
+) -> Report:
+    whole = Report(complete=True)
+    for name in files:
+        target = os.path.join(tree.base, "tmp", f"report-{secrets.token_hex(6)}")
+        options = ["--test-reporter=tap", f"--test-reporter-destination={target}"]
+        left = timeout_s - whole.seconds
+        result = kit.run(
+            [*(program or ["node"]), *args, *options, name], cwd=tree, timeout_s=left, env=env
+        )
+        text = ""
+        with contextlib.suppress(OSError, ValueError):
+            text = _report_file(target)
+        found = _read_tap(text, name)
+        whole.outcomes |= found or {name: "error"}
+        # The closing plan tells a suite that ended from one that was cut short.
+        ended = re.search(r"^1\.\.\d+$", text, re.MULTILINE) is not None
+        whole.complete &= ended or not found
+        whole.log += result.out + result.err + text
+        whole.seconds += result.seconds
+        if result.timed_out:
+            whole.timed_out, whole.complete = True, False
+            break
+    return whole
+
+
+def _read_tap(text: str, file: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    groups: list[str] = []
+    inner: set[str] = set()
+    for line in text.splitlines():
+        opened = re.match(r"^( *)# Subtest: (.*)$", line)
+        if opened:
+            groups[len(opened.group(1)) // 4 :] = [_tap_name(opened.group(2))]
+            continue
+        ended = _TAP_LINE.match(line)
+        if not ended:
+            continue
+        above = groups[: len(ended.group(1)) // 4]
+        title = " > ".join([file, *above, _tap_name(ended.group(3))])
+        inner |= {" > ".join([file, *above[: i + 1]]) for i in range(len(above))}
+        if title not in inner:
+            found[title] = (
+                "skipped" if ended.group(4) else ("failed" if ended.group(2) else "passed")
+            )
+    return found
+
+
+def _tap_name(text: str) -> str:
+    return text.replace("\\#", "#").replace("\\\\", "\\").strip()
+
+
+def _relative(path: str, tree: kit.Checkout) -> str:
+    return os.path.relpath(path, tree.path) if os.path.isabs(path) else path
+
+
+def _report_file(path: str) -> str:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as f:
+        data = f.read(REPORT_LIMIT_BYTES + 1)
+    if len(data) > REPORT_LIMIT_BYTES:
+        raise ValueError("the report is too large")
+    return data.decode("utf-8", "replace")
+
+
+def _from_result(result: kit.Result) -> Report:
+    return Report(log=result.out + result.err, timed_out=result.timed_out, seconds=result.seconds)
+
+
+def main() -> int:
+    """Print the outcomes of a suite as JSON."""
+    parser = argparse.ArgumentParser(description="Run test files and print their outcomes as JSON.")
+    parser.add_argument("--runner", required=True, choices=RUNNERS)
+    parser.add_argument("--tree", required=True, help="directory to copy and test")
+    parser.add_argument("--overlay", help="directory of files to lay over the copy")
+    parser.add_argument("--arg", action="append", default=[], help="argument for the runner")
+    parser.add_argument("--timeout", type=float, default=SUITE_TIMEOUT_S, help="seconds")
+    parser.add_argument("files", nargs="+", help="test files, relative to the tree")
+    given = parser.parse_args()
+    tree = kit.checkout(given.tree)
+    config = None
+    if given.overlay:
+        scrub(tree)
+        lay_over(tree, given.overlay)
+        config = pytest_config(given.overlay)
+    else:
+        config = pytest_config(tree.path)
+    report = outcomes(
+        given.runner, tree, given.files, args=given.arg, timeout_s=given.timeout, config=config
+    )
+    print(
+        json.dumps(
+            {
+                "complete": report.complete,
+                "timed_out": report.timed_out,
+                "seconds": round(report.seconds, 3),
+                "outcomes": report.outcomes,
+                "log": report.log[-8000:],
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
