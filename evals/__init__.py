@@ -1,0 +1,1 @@
+"""The meta-benchmark: items, sealed truths, scoring, reports."""

@@ -1,0 +1,118 @@
+"""Write a git history whose commit ids depend on nothing but its contents.
+
+Files go straight from memory into git's object store (`git fast-import`): no work tree, filter,
+hook, attribute or user setting can change a byte on the way. Names, times and messages come from
+the caller, so two machines make the same ids.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from evals.archive import SourceFile
+from evals.errors import RecipeError
+
+BRANCH = "main"
+GIT_SECONDS = 120
+"""For one git command; a history of a few releases takes well under a second."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One commit: the whole tree at a time."""
+
+    message: str
+    date: datetime
+    """Timezone-aware; git keeps whole seconds."""
+    files: Sequence[SourceFile]
+
+
+def write_history(snapshots: Iterable[Snapshot], author: str, to: Path) -> list[str]:
+    """Make a repository with one commit per snapshot on its only branch, checked out.
+
+    Args:
+        snapshots: oldest first.
+        author: `Name <address>`, of author and committer alike.
+        to: the folder to make; it must not exist.
+
+    Returns:
+        The commits' ids, oldest first.
+
+    Raises:
+        RecipeError: git is missing or refuses, or the folder exists.
+    """
+    if to.exists():
+        raise RecipeError(f"{to} exists already.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is one rename and no half-made repository is seen.
+    part = Path(tempfile.mkdtemp(dir=to.parent, prefix=f".{to.name}-"))
+    try:
+        git(part, "init", "--quiet", "--template=", "--object-format=sha1", "-b", BRANCH)
+        git(part, "fast-import", "--quiet", data=b"".join(_stream(snapshots, author)))
+        git(part, "reset", "--quiet", "--hard", BRANCH)
+        ids = commit_ids(part)
+        part.chmod(0o755)  # mkdtemp closes it to others; a repository is for everyone to read
+        part.replace(to)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return ids
+
+
+def commit_ids(repository: Path) -> list[str]:
+    """The ids of the commits on the branch, oldest first."""
+    return git(repository, "rev-list", "--reverse", BRANCH).split()
+
+
+def git(folder: Path, *arguments: str, data: bytes = b"") -> str:
+    """Run git in a folder, free of the user's and the machine's settings, and return its output.
+
+    Raises:
+        RecipeError: git is missing, takes too long, or fails.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = kept | {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            input=data,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RecipeError(f"git could not be run: {error}.") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip()[-500:]
+        raise RecipeError(f"git {arguments[0]} failed in {folder}: {reason}")
+    return done.stdout.decode(errors="replace")
+
+
+def _stream(snapshots: Iterable[Snapshot], author: str) -> Iterator[bytes]:
+    for snapshot in snapshots:
+        who = f"{author} {int(snapshot.date.timestamp())} +0000"
+        yield f"commit refs/heads/{BRANCH}\nauthor {who}\ncommitter {who}\n".encode()
+        yield _data(snapshot.message.encode())
+        yield b"deleteall\n"
+        for file in snapshot.files:
+            mode = "100755" if file.executable else "100644"
+            quoted = file.path.replace("\\", "\\\\").replace('"', '\\"')
+            yield f'M {mode} inline "{quoted}"\n'.encode()
+            yield _data(file.data)
+    yield b"done\n"
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(content), content)
