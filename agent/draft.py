@@ -28,7 +28,7 @@ MAX_DRAFT_FILES = 5_000
 MAX_TIMEOUT_S = 3_600
 """A verifier that needs longer than an hour is of no use to anyone who trains."""
 
-ALLOWED_FILES = {"kettle.toml", "start.patch", "instruction.md", "REJECT.md"}
+ALLOWED_FILES = {"kettle.toml", "start.patch", "instruction.md", "REJECT.md", "UNFINISHED.md"}
 ALLOWED_FOLDERS = {"environment", "solution", "tests", "provenance"}
 HOST_FILES = {"environment/start.tar.gz", "task.toml"}
 """Made by the host; a builder's own version is dropped."""
@@ -94,9 +94,13 @@ class Draft:
 
 
 def rejection(files: dict[str, bytes]) -> str | None:
-    """The builder's reason for making no environment, or None when it made one."""
-    text = files.get("REJECT.md", b"").decode("utf-8", "replace").strip()
-    return text or None
+    """Why the builder says that no fair environment can be made; None when it does not say so."""
+    return files.get("REJECT.md", b"").decode("utf-8", "replace").strip() or None
+
+
+def unfinished(files: dict[str, bytes]) -> str | None:
+    """Why the builder says that it cannot finish, though another one might; None otherwise."""
+    return files.get("UNFINISHED.md", b"").decode("utf-8", "replace").strip() or None
 
 
 def read_files(archive: bytes) -> tuple[dict[str, bytes], frozenset[str]]:

@@ -37,3 +37,18 @@ rm -rf "$venv"
 python3 -m venv "$venv" \
     && uv pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock" \
     && echo "installed into $venv"
+installed=$?
+[ $installed = 0 ] || exit 1
+
+# The project itself, in place, as the image will have it: /app stands for whatever state is graded.
+rm -rf /app && cp -a "$tree" /app
+if [ -f /app/pyproject.toml ] || [ -f /app/setup.py ] || [ -f /app/setup.cfg ]; then
+    if (cd /app && uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation \
+        -C editable_mode=compat -e /app); then
+        echo "project: installed in place"
+    else
+        echo "project: does not install"
+    fi
+else
+    echo "project: does not install (no manifest)"
+fi

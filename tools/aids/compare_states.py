@@ -1,0 +1,131 @@
+"""Run a project's tests on the start state and on the outcome, and say which tests tell them apart.
+
+    python3 compare_states.py --runner pytest [--neighbours FILE …] --tests FILE …
+
+Makes /tmp/states/start (the draft's start commit and start.patch) and /tmp/states/after (the same
+with solution/ applied). Each in turn becomes /app, where the project is installed in place, the
+draft's tests/files are laid over it, and the kit's own runner (tests/suites.py) runs the test
+files, on the outcome's state several times. Writes tests/expected.json for judge.py. Tests whose result varies are left out and named. Prints a summary; the last line is JSON.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tomllib
+
+DRAFT = pathlib.Path("/work/draft")
+STATES = pathlib.Path("/tmp/states")
+WORK_TREE = pathlib.Path("/app")
+REPEATS = 3
+"""Runs on the outcome's state; a test that fails in one of them is left out as unreliable."""
+SHOWN = 10
+
+
+def run(*argv, cwd=None, stdin=None):
+    done = subprocess.run(argv, cwd=cwd, input=stdin, capture_output=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(argv)}: {done.stderr.decode(errors='replace')[-2000:]}")
+    return done.stdout
+
+
+def make_states():
+    choices = tomllib.loads((DRAFT / "kettle.toml").read_text())
+    shutil.rmtree(STATES, ignore_errors=True)
+    start, after = STATES / "start", STATES / "after"
+    start.mkdir(parents=True)
+    archive = run("git", "archive", choices["start_commit"], cwd="/work/repo")
+    run("tar", "-x", "-C", str(start), stdin=archive)
+    uncommitted = DRAFT / "start.patch"
+    if uncommitted.is_file() and uncommitted.stat().st_size:
+        run("git", "apply", "--whitespace=nowarn", str(uncommitted), cwd=start)
+    shutil.copytree(start, after, symlinks=True)
+    oracle = DRAFT / "solution" / "oracle.patch"
+    if oracle.is_file() and oracle.stat().st_size:
+        run("patch", "-p1", "--forward", "--silent", "-i", str(oracle), cwd=after)
+    extra = DRAFT / "solution" / "files"
+    if extra.is_dir():
+        shutil.copytree(extra, after, dirs_exist_ok=True)
+    return start, after
+
+
+def suite(tree, given, files):
+    shutil.rmtree(WORK_TREE, ignore_errors=True)
+    shutil.copytree(tree, WORK_TREE, symlinks=True)
+    overlay = DRAFT / "tests" / "files"
+    argv = [sys.executable, str(DRAFT / "tests" / "suites.py"), "--runner", given.runner]
+    argv += ["--tree", str(WORK_TREE), "--timeout", str(given.timeout)]
+    argv += ["--overlay", str(overlay)] if overlay.is_dir() else []
+    for argument in given.arg:
+        argv += [f"--arg={argument}"]
+    done = subprocess.run([*argv, *files], capture_output=True)
+    try:
+        return json.loads(done.stdout.decode(errors="replace").splitlines()[-1])
+    except (ValueError, IndexError):
+        said = done.stderr.decode(errors="replace")[-3000:]
+        return {"complete": False, "outcomes": {}, "log": said, "timed_out": False, "seconds": 0}
+
+
+def passed(report):
+    return {test for test, outcome in report["outcomes"].items() if outcome == "passed"}
+
+
+def compare(given, files, start, after):
+    first = suite(after, given, files)
+    before = suite(start, given, files)
+    steady = passed(first)
+    for _ in range(REPEATS - 1):
+        steady &= passed(suite(after, given, files))
+    unreliable = sorted(passed(first) - steady)
+    return first, before, steady, unreliable
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runner", required=True)
+    parser.add_argument("--arg", action="append", default=[])
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one run")
+    parser.add_argument("--neighbours", nargs="*", default=[])
+    parser.add_argument("--tests", nargs="+", required=True)
+    given = parser.parse_args()
+    start, after = make_states()
+    files = sorted({*given.tests, *given.neighbours})
+    first, before, steady, unreliable = compare(given, files, start, after)
+    if given.neighbours and not (first["complete"] and steady):
+        print("the whole suite does not run to its end; only the outcome's own tests are taken")
+        files = sorted(given.tests)
+        first, before, steady, unreliable = compare(given, files, start, after)
+    old = passed(before)
+    fail_to_pass, pass_to_pass = sorted(steady - old), sorted(steady & old)
+    expected = {
+        "runner": given.runner,
+        "files": files,
+        "args": given.arg,
+        "fail_to_pass": fail_to_pass,
+        "pass_to_pass": pass_to_pass,
+    }
+    (DRAFT / "tests" / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+    for name, report in (("start", before), ("outcome", first)):
+        counts = {}
+        for outcome in report["outcomes"].values():
+            counts[outcome] = counts.get(outcome, 0) + 1
+        print(f"{name}: {counts or 'no test ran'} in {report['seconds']} s")
+    for title, tests in (("tell the states apart", fail_to_pass), ("unreliable", unreliable)):
+        print(f"{title}: {len(tests)}")
+        print("".join(f"  {t}\n" for t in tests[:SHOWN]), end="")
+    if not first["complete"] or not steady:
+        print("end of the runner's output on the outcome's state:")
+        print(first["log"][-3000:])
+    summary = {
+        "complete": bool(first["complete"]),
+        "fail_to_pass": len(fail_to_pass),
+        "pass_to_pass": len(pass_to_pass),
+        "unreliable": len(unreliable),
+        "ran": len(first["outcomes"]),
+    }
+    print(json.dumps(summary))
+
+
+main()
