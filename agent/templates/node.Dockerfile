@@ -9,7 +9,7 @@ RUN npm install -g --no-audit --no-fund bun@{{ bun }} && rm -rf /root/.npm
 # Node looks for modules in every folder above the work tree, so they can lie outside it, where the
 # solver cannot write.
 COPY deps/ /opt/deps/
-RUN cd /opt/deps && {{ install }} && rm -rf /root/.npm /root/.bun /tmp/* \
+RUN cd /opt/deps && npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm /root/.bun /tmp/* \
  && mkdir -p node_modules && ln -s /opt/deps/node_modules /node_modules
 ENV PATH=/opt/deps/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ADD start.tar.gz /app/

@@ -8,14 +8,12 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 COPY requirements.lock /opt/requirements.lock
 RUN python3 -m venv /opt/venv \
  && pip install --no-cache-dir --require-hashes -r /opt/requirements.lock
-{% if install_project %}
 # The project is installed in place, so that its metadata and commands exist; what the install
 # leaves in the work tree goes with the tree, which is unpacked afresh below.
 COPY start.tar.gz /tmp/start.tar.gz
 RUN mkdir /app && tar -xzf /tmp/start.tar.gz -C /app \
  && {{ version_hint }}pip install --no-cache-dir --no-deps --no-build-isolation -C editable_mode=compat -e /app \
  && rm -rf /app /tmp/start.tar.gz
-{% endif %}
 ADD start.tar.gz /app/
 WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]

@@ -1,0 +1,219 @@
+"""What a builder is told before it begins: the evidence as text, as JSON, and as a first draft."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agent import scaffold
+from agent.assemble import patched_tree
+from agent.errors import DraftError
+from agent.origin.outcome import Outcome, OutcomeCandidate
+from agent.origin.start import StartState
+from agent.project import Project, detect, is_test_path
+from agent.repo import Repository
+from agent.session.model import Session
+
+MAX_LISTED_CHARS = 5_000
+"""Of the test files named in origin.json: what a terminal shows in one piece is about 10 kB."""
+MAX_SHOWN = 8
+"""Candidates listed in origin.md."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the origin search found.
+
+    Attributes:
+        start: the start state.
+        candidates: possible outcomes, the likeliest first.
+        outcome: the recommended one; None when nothing later looks like it.
+        start_patch: the uncommitted changes at the start, as a patch on the start commit.
+        start_tree: commit or tree of the start state, uncommitted changes included.
+        after_tree: commit or tree with the outcome applied; None without one that applies.
+        project: what kind of project the start state is.
+        date: the day of the session; packages are resolved as of it.
+    """
+
+    start: StartState
+    candidates: list[OutcomeCandidate]
+    outcome: Outcome | None
+    start_patch: bytes
+    start_tree: str
+    after_tree: str | None
+    project: Project
+    date: str
+
+    @property
+    def label(self) -> str:
+        """The start state in a few words."""
+        dirty = f" with {len(self.start.overlay)} uncommitted files" if self.start_patch else ""
+        return f"{self.start.commit[:12]}{dirty} ({self.start.method}, fit {self.start.fit:.2f})"
+
+
+def survey(
+    session: Session,
+    repository: Repository,
+    start: StartState,
+    candidates: list[OutcomeCandidate],
+    outcome: Outcome | None,
+) -> Origin:
+    """Complete what the origin search found with the trees and the kind of project."""
+    start_tree, start_patch = start.commit, b""
+    if start.overlay:
+        start_tree = start.tree
+        start_patch = repository.diff(start.commit, start.tree)
+    after = None
+    changed: set[str] = set()
+    if outcome is not None and outcome.patch:
+        try:
+            after = patched_tree(repository, start_tree, outcome.patch, "the outcome")
+            changed = {c.path for c in repository.changed(start_tree, after)}
+        except DraftError:
+            after = None
+    tree = repository.tree(start_tree)
+    project = detect(
+        tree,
+        lambda path: repository.blob(tree[path].sha),
+        sorted(p for p in changed if is_test_path(p)),
+    )
+    moment = session.started or session.ended or repository.commit(start.commit).committed
+    return Origin(
+        start=start,
+        candidates=candidates,
+        outcome=outcome,
+        start_patch=start_patch,
+        start_tree=start_tree,
+        after_tree=after,
+        project=project,
+        date=_date(moment),
+    )
+
+
+def first_draft(session: Session, repository: Repository, origin: Origin) -> dict[str, bytes]:
+    """The scaffold as files of a draft; see `agent.scaffold`."""
+    commits = origin.outcome.commits if origin.outcome else []
+    lines = [
+        f'start_commit = "{origin.start.commit}"',
+        f"outcome_commits = {json.dumps(commits)}",
+        f'base = "{origin.project.base}"',
+        "verifier_timeout_s = 300",
+        "agent_timeout_s = 1800",
+    ]
+    files = {
+        "kettle.toml": ("\n".join(lines) + "\n").encode(),
+        "instruction.md": (session.first_prompt.strip() + scaffold.NO_NETWORK_NOTE).encode(),
+        **scaffold.verifier(),
+    }
+    if origin.start_patch:
+        files["start.patch"] = origin.start_patch
+    changed: set[str] = set()
+    if origin.after_tree:
+        changed = {c.path for c in repository.changed(origin.start_tree, origin.after_tree)}
+        files |= scaffold.solution(repository, origin.start_tree, origin.after_tree)
+        files |= scaffold.overlay(repository, origin.after_tree, changed)
+    tests = b"\n".join(content for path, content in files.items() if path.startswith("tests/files/"))
+    packages = ["git"] if re.search(rb"[\"']git[\"']", tests) else []
+    files["environment/Dockerfile"] = scaffold.dockerfile(
+        origin.project, packages=packages, version_hint=_version_hint(repository, origin)
+    ).encode()
+    return files
+
+
+def facts(session: Session, repository: Repository, origin: Origin) -> str:
+    """`origin.json`: what a recipe or a script needs, on one line and short."""
+    changed: list[str] = []
+    neighbours: list[str] = []
+    if origin.after_tree:
+        tree = repository.tree(origin.after_tree)
+        paths = {c.path for c in repository.changed(origin.start_tree, origin.after_tree) if c.new}
+        changed = scaffold.collected_tests(origin.project, paths)
+        neighbours = scaffold.collected_tests(origin.project, [p for p in tree if is_test_path(p)])
+    value = {
+        "start": origin.start.commit,
+        "method": origin.start.method,
+        "fit": round(origin.start.fit, 3),
+        "outcome": origin.outcome.commits if origin.outcome else [],
+        "project": origin.project.model_dump(),
+        "date": origin.date,
+        "version_hint": _version_hint(repository, origin),
+        "bun_version": scaffold.BUN_VERSION,
+        "test_files": _bounded(changed),
+        "neighbours": _bounded(neighbours),
+    }
+    return json.dumps(value) + "\n"
+
+
+def report(session: Session, repository: Repository, origin: Origin) -> str:
+    """`origin.md`: the evidence as a person would want to read it."""
+    lines = ["# What Kettle found out", "", "## Start state", ""]
+    lines.append(f"{origin.start.commit}: {origin.label}")
+    lines += [f"- {reason}" for reason in origin.start.reasons]
+    for title, paths in (
+        ("uncommitted, seen whole", origin.start.recovered),
+        ("uncommitted, seen later (a guess)", origin.start.guessed),
+        ("uncommitted, but never seen whole", origin.start.unknown),
+    ):
+        if paths:
+            lines.append(f"- {title}: {', '.join(paths[:MAX_SHOWN * 3])}")
+    lines += ["", "Other candidates:"]
+    for candidate in origin.start.candidates[1:MAX_SHOWN]:
+        lines.append(
+            f"- {candidate.commit[:12]} {candidate.committed:%Y-%m-%d %H:%M} fit "
+            f"{candidate.fit:.2f}: {candidate.subject}"
+        )
+    lines += ["", "## Outcome", ""]
+    if origin.outcome is None:
+        lines.append("No later commit looks like the outcome of this session.")
+    else:
+        lines.append(f"Recommended: {', '.join(origin.outcome.commits)}")
+        lines += [f"- {note}" for note in origin.outcome.notes]
+        if origin.after_tree is None:
+            lines.append("- its change does not apply to the start state; see the history")
+    for candidate in origin.candidates[:MAX_SHOWN]:
+        names = ", ".join(c[:12] for c in candidate.commits)
+        lines.append(f"- {names} (score {candidate.score:.2f}): {'; '.join(candidate.reasons)}")
+    lines += ["", "## Project", "", *(f"- {r}" for r in origin.project.reasons)]
+    lines += [
+        "",
+        "## Aids (plain scripts, use them or not)",
+        "",
+        "- `/work/aids/lock-python.sh` and `lock-node.sh`: resolve the dependencies as of "
+        f"{origin.date}, write the lock file that the Dockerfile installs, install it here.",
+        "- `/work/aids/compare_states.py`: run test files on both states, list the tests that "
+        "tell them apart, write `tests/expected.json`.",
+        "- Each says at its top how it is called.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _version_hint(repository: Repository, origin: Origin) -> str:
+    """A variable for build systems that ask git for the version, which the image does not have."""
+    manifest = repository.read(origin.start.commit, "pyproject.toml") or b""
+    manifest += repository.read(origin.start.commit, "setup.py") or b""
+    manifest += repository.read(origin.start.commit, "setup.cfg") or b""
+    if not re.search(rb"setuptools[-_]scm|hatch-vcs|pbr|versioningit|dunamai", manifest):
+        return ""
+    tag = repository.version(origin.start.commit) or ""
+    found = re.search(r"(\d+(?:\.\d+)+)", tag)
+    version = found.group(1) if found else "0.0.1"
+    return f"SETUPTOOLS_SCM_PRETEND_VERSION={version} PBR_VERSION={version} "
+
+
+def _bounded(paths: list[str]) -> list[str]:
+    kept: list[str] = []
+    total = 0
+    for path in paths:
+        total += len(path) + 4
+        if total > MAX_LISTED_CHARS // 2:
+            break
+        kept.append(path)
+    return kept
+
+
+def _date(moment: datetime) -> str:
+    """A moment as the package clients take it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
