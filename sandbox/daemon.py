@@ -1,0 +1,57 @@
+"""Talking to the container engine so that only `SandboxError`s come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import docker.errors
+import requests.exceptions
+import urllib3.exceptions
+
+from sandbox.errors import EngineUnavailable, SandboxError, SandboxLost
+
+# Seconds for one request; creating a container on a busy machine takes a few.
+REQUEST_S = 120
+ADVICE = (
+    "Start Docker (`systemctl start docker`, or `dockerd` as root), or set DOCKER_HOST; "
+    "`python -m agent doctor` shows what is missing."
+)
+
+
+def open_client(timeout_s: float = REQUEST_S) -> docker.DockerClient:
+    """Opens a connection of its own to the engine that the environment names.
+
+    Raises:
+        EngineUnavailable: no engine answers.
+    """
+    try:
+        return docker.from_env(timeout=int(timeout_s))
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise EngineUnavailable(f"No container engine answers ({error}). {ADVICE}") from error
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turns what the SDK raises into a `SandboxError` that says what was being done."""
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise SandboxLost(f"Could not {doing}: {explain(error)}.") from error
+    except docker.errors.APIError as error:
+        raise SandboxError(f"Could not {doing}: {explain(error)}.") from error
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        OSError,
+    ) as error:
+        raise EngineUnavailable(
+            f"Could not {doing}: the container engine stopped answering ({error}). {ADVICE}"
+        ) from error
+
+
+def explain(error: docker.errors.APIError) -> str:
+    """The engine's own words about an error, without the address of the request."""
+    return str(error.explanation or error).strip().rstrip(".")
