@@ -1,0 +1,457 @@
+"""Grading a candidate: what would this environment's verifier say of it?
+
+For an environment of Kettle's the candidate is applied in one container, the final tree is carried
+out as data, and a fresh container of the same image judges it, so that nothing but the tree can
+speak for the candidate: no process, no file elsewhere, no reward written in advance. A foreign
+Harbor task may be solved by changes outside its work tree, so there the candidate is applied and
+judged in one fresh container, as Harbor does.
+
+Harbor's rules hold for the reward: `reward.json` wins over `reward.txt`, the exit code of the test
+script counts for nothing, and a reward that is missing or no finite number is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent.environment import Environment
+from agent.task_config import literal_env
+from agent.tree import Entry, Tree, pack
+from sandbox.container import Sandbox
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError, SandboxFull, TransferError
+from sandbox.limits import GIB, Limits
+
+WORK_TREE = "/app"
+"""Where the work tree of Kettle's environments lies."""
+TESTS = "/tests"
+SOLUTION = "/solution"
+LOGS = "/logs/verifier"
+
+DEFAULT_SOLVE_S = 600.0
+"""Time for the oracle where task.toml names none; an oracle copies files or builds."""
+PREPARE_S = 120.0
+"""Time for clearing folders and reading the reward: an overloaded machine, not the normal case."""
+REWARD_LIMIT_BYTES = 65536
+"""A reward file is a few bytes; a larger one is none."""
+LIFETIME_MARGIN_S = 300
+"""Beyond the phases' own limits, until the container is ended come what may."""
+REMOVED_PER_COMMAND = 500
+"""Paths per `rm`, so that a command line stays well below the kernel's limit of 128 kB a word."""
+LOG_LIMIT_CHARS = 20_000
+"""Kept of a verifier's output."""
+
+Mode = Literal["carried", "in-place"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A possible final state, as a way to get there.
+
+    Attributes:
+        name: what reports call it; candidates with the same name are the same.
+        script: shell commands run in the work tree as the solver, after `solution` is in place.
+        solution: whether the environment's `solution/` lies at /solution meanwhile.
+        changes: files written (bytes) or removed (None) afterwards, by path in the work tree.
+        links: symlinks made afterwards: target by path.
+    """
+
+    name: str
+    script: str = ""
+    solution: bool = False
+    changes: Mapping[str, bytes | None] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+NOP = Candidate("nop")
+ORACLE = Candidate("oracle", script=f"exec {SOLUTION}/solve.sh", solution=True)
+
+
+def variant(
+    name: str,
+    changes: Mapping[str, bytes | None],
+    base: Candidate = ORACLE,
+    links: Mapping[str, str] | None = None,
+) -> Candidate:
+    """A candidate that differs from another in some files."""
+    return Candidate(
+        name,
+        base.script,
+        base.solution,
+        {**base.changes, **changes},
+        {**base.links, **(links or {})},
+    )
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What surrounds the verifier.
+
+    Attributes:
+        label: what reports call it.
+        env: variables for the test script.
+        cpus: processor cores; None means what the task asks for.
+    """
+
+    label: str = "plain"
+    env: Mapping[str, str] = field(default_factory=dict)
+    cpus: float | None = None
+
+
+PLAIN = Conditions()
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a verifier said.
+
+    Attributes:
+        status: `graded`; `error` when there is no usable reward; `timeout` when the verifier was
+            stopped at its own limit.
+        reward: a number in [0, 1]; None unless graded.
+        rewards: all numbers that it wrote, by name.
+        why: what went wrong, in a sentence; "" when graded.
+        log: the verifier's output.
+        seconds: wall time of the verifier alone.
+        solve_log: output of the candidate's script, where it ran in the same container.
+    """
+
+    status: Literal["graded", "error", "timeout"]
+    reward: float | None = None
+    rewards: Mapping[str, float] = field(default_factory=dict)
+    why: str = ""
+    log: str = ""
+    seconds: float = 0.0
+    solve_log: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """True for a full reward."""
+        return self.reward is not None and self.reward >= 1.0
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a few words."""
+        if self.status == "graded":
+            return f"reward {self.reward:g}"
+        return f"{self.status}: {self.why}" if self.why else self.status
+
+
+class CandidateFailed(Exception):  # noqa: N818 (it says what happened, as the others do)
+    """A candidate could not be applied, or left a tree that cannot be carried.
+
+    Attributes:
+        log: the output of its script.
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class Grader:
+    """Grades candidates of one environment. Its methods may be called from several threads.
+
+    Args:
+        engine: runs the containers.
+        environment: what is graded.
+        image: id of its built image.
+        network: whether the verifier may use the network; it never may in a sound environment.
+        mode: `carried` or `in-place`; None decides by whether Kettle built the environment.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        environment: Environment,
+        image: str,
+        *,
+        network: bool = False,
+        mode: Mode | None = None,
+    ) -> None:
+        self.environment = environment
+        self.image = image
+        self.network = network
+        self.mode: Mode = mode or ("carried" if environment.kettle is not None else "in-place")
+        self._engine = engine
+        self._tests = environment.archive("tests")
+        self._solution = environment.archive("solution") if environment.has_oracle else b""
+        image_config = engine.client.images.get(image).attrs.get("Config") or {}
+        self._image_user = str(image_config.get("User") or "root")
+        self.workdir = str(
+            environment.config.environment.workdir or image_config.get("WorkingDir") or "/"
+        )
+        self._lock = threading.Lock()
+        self._base: Tree | None = None
+        self._final: dict[str, Tree | CandidateFailed] = {}
+        self.solve_logs: dict[str, str] = {}
+
+    @property
+    def timeout_s(self) -> float:
+        """The verifier's own limit, in seconds."""
+        return self.environment.config.verifier.timeout_sec
+
+    def base_tree(self) -> Tree:
+        """The work tree as the image has it."""
+        with self._lock:
+            if self._base is None:
+                with self._container("work tree") as box:
+                    self._base = self._carry_out(box)
+            return self._base
+
+    def final_tree(self, candidate: Candidate) -> Tree:
+        """The work tree as a candidate leaves it.
+
+        Raises:
+            CandidateFailed: its script failed, or its tree holds more than files and symlinks.
+        """
+        if not candidate.script and not candidate.solution:
+            return _with_links(self.base_tree().edited(candidate.changes), candidate.links)
+        key = candidate.script + "\0" + str(candidate.solution)
+        with self._lock:
+            found = self._final.get(key)
+            if found is None:
+                found = self._apply(candidate)
+                self._final[key] = found
+        if isinstance(found, CandidateFailed):
+            raise found
+        return _with_links(found.edited(candidate.changes), candidate.links)
+
+    def grade(self, candidate: Candidate, conditions: Conditions = PLAIN) -> Grade:
+        """Grade a candidate in a fresh container.
+
+        Raises:
+            sandbox.errors.SandboxError: the engine or the container failed; says nothing about
+                the candidate.
+        """
+        try:
+            if self.mode == "carried":
+                return self._grade_carried(candidate, conditions)
+            return self._grade_in_place(candidate, conditions)
+        except CandidateFailed as e:
+            return Grade("error", why=str(e), log=e.log[-LOG_LIMIT_CHARS:])
+        except SandboxFull as e:
+            return Grade("error", why=str(e))
+
+    def _grade_carried(self, candidate: Candidate, conditions: Conditions) -> Grade:
+        untouched = candidate == Candidate(candidate.name)
+        delta = None if untouched else self.base_tree().delta(self.final_tree(candidate))
+        with self._container(candidate.name, conditions) as box:
+            # Removing comes first: a directory may take the place of a symlink.
+            removed = [f"{WORK_TREE}/{path}" for path in delta.removed] if delta else []
+            self._clear(box, removed)
+            entries = {TESTS[1:]: self._tests_folder()}
+            entries |= _below(TESTS[1:], Tree.from_tar(self._tests).entries)
+            if delta:
+                entries |= _below(WORK_TREE[1:], delta.put)
+            # One upload for both: each costs the engine as much as a short verifier.
+            box.put_tree("/", pack(entries))
+            return self._verify(box, conditions)
+
+    def _grade_in_place(self, candidate: Candidate, conditions: Conditions) -> Grade:
+        with self._container(candidate.name, conditions) as box:
+            log = self._solve(box, candidate)
+            changes = {p: c for p, c in candidate.changes.items() if c is not None}
+            gone = [f"{self.workdir}/{p}" for p, c in candidate.changes.items() if c is None]
+            replaced = [f"{self.workdir}/{p}" for p in candidate.links]
+            self._clear(box, gone + replaced)
+            entries = {path: Entry("file", data=data) for path, data in changes.items()}
+            entries |= {p: Entry("link", 0o777, target=t) for p, t in candidate.links.items()}
+            if entries:
+                box.put_tree(self.workdir, pack(entries), owner=self._solver)
+            tests = {TESTS[1:]: self._tests_folder()}
+            tests |= _below(TESTS[1:], Tree.from_tar(self._tests).entries)
+            box.put_tree("/", pack(tests))
+            grade = self._verify(box, conditions)
+            return Grade(**{**grade.__dict__, "solve_log": log[-LOG_LIMIT_CHARS:]})
+
+    def _apply(self, candidate: Candidate) -> Tree | CandidateFailed:
+        try:
+            with self._container(candidate.name) as box:
+                if self._base is None:
+                    self._base = self._carry_out(box)
+                self.solve_logs[candidate.name] = self._solve(box, candidate)
+                return self._carry_out(box)
+        except CandidateFailed as e:
+            return e
+        except SandboxFull as e:
+            return CandidateFailed(f"The candidate {candidate.name} was stopped: {e}")
+
+    def _solve(self, box: Sandbox, candidate: Candidate) -> str:
+        if not candidate.script:
+            return ""
+        if candidate.solution:
+            box.put_tree(SOLUTION, self._solution)
+            box.run(f"chmod -R a+rX {SOLUTION}; chmod a+x {SOLUTION}/solve.sh", timeout_s=PREPARE_S)
+        solution_env = (self.environment.config.model_extra or {}).get("solution", {})
+        declared = solution_env.get("env", {}) if isinstance(solution_env, dict) else {}
+        result = box.run(
+            candidate.script,
+            timeout_s=self.environment.config.agent.timeout_sec or DEFAULT_SOLVE_S,
+            user=self._solver,
+            cwd=self.workdir,
+            env=literal_env({str(k): str(v) for k, v in declared.items()})[0],
+        )
+        if result.timed_out:
+            raise CandidateFailed(f"The candidate {candidate.name} ran out of time.", result.output)
+        if result.exit_code != 0 and self.mode == "carried":
+            raise CandidateFailed(
+                f"The candidate {candidate.name} ended with exit code {result.exit_code}.",
+                result.output,
+            )
+        return result.output
+
+    def _carry_out(self, box: Sandbox) -> Tree:
+        try:
+            return Tree.from_tar(box.get_tree(WORK_TREE))
+        except TransferError as e:
+            raise CandidateFailed(f"The work tree cannot be carried out: {e}") from e
+
+    def _verify(self, box: Sandbox, conditions: Conditions) -> Grade:
+        config = self.environment.config.verifier
+        known, wanted = literal_env(config.env)
+        result = box.run(
+            f"{TESTS}/test.sh",
+            timeout_s=config.timeout_sec,
+            user=self._verifier,
+            cwd=self.workdir,
+            env={**known, **conditions.env},
+        )
+        log = result.output[-LOG_LIMIT_CHARS:]
+        if wanted:
+            log = f"[not set, because they would come from the host: {', '.join(wanted)}]\n" + log
+        if result.timed_out:
+            why = f"stopped at the verifier's own limit of {config.timeout_sec:g} s"
+            return Grade("timeout", why=why, log=log, seconds=result.seconds)
+        try:
+            rewards = read_reward(*self._reward_files(box))
+        except ValueError as e:
+            why = f"{e} (the test script ended with exit code {result.exit_code})"
+            return Grade("error", why=why, log=log, seconds=result.seconds)
+        return Grade("graded", rewards["reward"], rewards, log=log, seconds=result.seconds)
+
+    def _reward_files(self, box: Sandbox) -> tuple[bytes | None, bytes | None]:
+        found: list[bytes | None] = []
+        for name in ("reward.json", "reward.txt"):
+            there = box.run(f"test -e {LOGS}/{name} || test -L {LOGS}/{name}", timeout_s=PREPARE_S)
+            if there.exit_code != 0:
+                found.append(None)
+                continue
+            try:
+                found.append(box.get(f"{LOGS}/{name}", limit_bytes=REWARD_LIMIT_BYTES))
+            except TransferError as e:
+                raise ValueError(f"{name} is not a small regular file: {e}") from e
+            break
+        return (found[0], found[1] if len(found) > 1 else None)
+
+    def _clear(self, box: Sandbox, paths: list[str]) -> None:
+        for start in range(0, len(paths), REMOVED_PER_COMMAND):
+            batch = " ".join(shlex.quote(p) for p in paths[start : start + REMOVED_PER_COMMAND])
+            self._as_root(box, f"rm -rf -- {batch}")
+        # A reward that the image or the candidate left there must not count.
+        self._as_root(
+            box,
+            f"rm -rf {TESTS} {SOLUTION} {LOGS} && mkdir -p {LOGS} /logs/agent /logs/artifacts"
+            " && chmod 777 /logs/*",
+        )
+
+    def _as_root(self, box: Sandbox, command: str) -> None:
+        result = box.run(command, timeout_s=PREPARE_S, cwd="/")
+        if result.exit_code != 0:
+            raise SandboxError(f"A container could not be prepared: {result.output.strip()[-500:]}")
+
+    def _container(self, purpose: str, conditions: Conditions = PLAIN) -> Sandbox:
+        config = self.environment.config
+        solve_s = config.agent.timeout_sec or DEFAULT_SOLVE_S
+        limits = Limits(
+            cpus=conditions.cpus or config.environment.cpus or Limits.cpus,
+            memory_bytes=(config.environment.memory_mb or 0) << 20 or 4 * GIB,
+            lifetime_s=int(solve_s + config.verifier.timeout_sec) + LIFETIME_MARGIN_S,
+        )
+        env, _ = literal_env(config.environment.env)
+        return self._engine.create(
+            self.image, network=self.network, limits=limits, env=env, purpose=f"grade {purpose}"
+        )
+
+    def _tests_folder(self) -> Entry:
+        # Where root judges, nobody else has any business in /tests.
+        return Entry("directory", 0o700 if self._verifier in ("root", "0") else 0o755)
+
+    @property
+    def _solver(self) -> str:
+        user = self.environment.config.agent.user
+        return self._image_user if user is None else str(user)
+
+    @property
+    def _verifier(self) -> str:
+        user = self.environment.config.verifier.user
+        return self._image_user if user is None else str(user)
+
+
+def read_reward(as_json: bytes | None, as_text: bytes | None) -> dict[str, float]:
+    """The rewards that a verifier wrote; the key `reward` is always among them.
+
+    Args:
+        as_json: content of reward.json; None when there is none.
+        as_text: content of reward.txt; None when there is none.
+
+    Raises:
+        ValueError: there is no usable reward; the message says why.
+    """
+    if as_json is not None:
+        try:
+            said = json.loads(as_json)
+        except (ValueError, RecursionError) as e:
+            raise ValueError(f"reward.json is not JSON: {e}") from e
+        values = said if isinstance(said, dict) else {"reward": said}
+        source = "reward.json"
+    elif as_text is not None:
+        try:
+            values = {"reward": float(as_text.decode())}
+        except ValueError as e:
+            raise ValueError(f"reward.txt is not a number: {as_text[:40]!r}") from e
+        source = "reward.txt"
+    else:
+        raise ValueError("the verifier wrote neither reward.json nor reward.txt")
+    rewards: dict[str, float] = {}
+    for name, value in values.items():
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{source} has a value that is no finite number: {value!r:.40}")
+        rewards[name] = float(value)
+    if "reward" not in rewards and len(rewards) == 1:
+        rewards["reward"] = next(iter(rewards.values()))
+    if "reward" not in rewards:
+        raise ValueError(f"{source} has no value named reward")
+    if not 0.0 <= rewards["reward"] <= 1.0:
+        raise ValueError(f"{source} has a reward outside [0, 1]: {rewards['reward']:g}")
+    return rewards
+
+
+def timed(begun: float) -> float:
+    """Seconds since a reading of the monotonic clock, rounded for reports."""
+    return round(time.monotonic() - begun, 3)
+
+
+def _below(prefix: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    return {f"{prefix}/{path}": entry for path, entry in entries.items()}
+
+
+def _with_links(tree: Tree, links: Mapping[str, str]) -> Tree:
+    if not links:
+        return tree
+    entries = {
+        path: entry
+        for path, entry in tree.entries.items()
+        if not any(path == link or path.startswith(link + "/") for link in links)
+    }
+    sample = next(iter(tree.entries.values()), Entry("file"))
+    for path, target in links.items():
+        entries[path] = Entry("link", 0o777, target=target, uid=sample.uid, gid=sample.gid)
+    return Tree(entries)
