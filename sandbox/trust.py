@@ -175,12 +175,15 @@ class HostTrust:
         return members
 
     def _uv_settings(self) -> list[str]:
-        lines = ["system-certs = true"] if self.authorities else []
+        # The older names of these settings: releases of every age know them, and one that meets a
+        # name it does not know refuses to start.
+        lines = ["native-tls = true"] if self.authorities else []
         default = self.config.uv_default_index
         if default:
-            lines += ["[[index]]", f"url = {_toml(default)}", "default = true"]
-        for address in self.config.uv_extra_indexes:
-            lines += ["[[index]]", f"url = {_toml(address)}"]
+            lines.append(f"index-url = {_toml(default)}")
+        if self.config.uv_extra_indexes:
+            listed = ", ".join(_toml(address) for address in self.config.uv_extra_indexes)
+            lines.append(f"extra-index-url = [{listed}]")
         return lines
 
     def _mirror_script(self) -> list[str]:
