@@ -7,16 +7,27 @@ knows nothing of sandboxes or environments. Four adapters implement it: `anthrop
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+INTERRUPTED = "[interrupted]"
+"""The result of a call whose command never came back; providers refuse a call without a result."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request of the model to run a command in its terminal."""
+    """A request of the model to run a command in its terminal.
+
+    Attributes:
+        id: names the call among the calls of the same reply.
+        error: why the request could not be read; then nothing is run, and this is its result.
+    """
 
     id: str
     command: str
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,19 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Native:
+    """A reply as its provider wants it back, thinking blocks and signatures included.
+
+    Attributes:
+        model: `Model.name` of the one model that may read it; others render the plain fields.
+        content: JSON that only the adapter understands.
+    """
+
+    model: str
+    content: Any
+
+
+@dataclass(frozen=True)
 class Message:
     """One message of the conversation.
 
@@ -59,6 +83,7 @@ class Message:
     calls: tuple[Call, ...] = ()
     results: tuple[CallResult, ...] = ()
     reasoning: str = ""
+    native: Native | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +93,9 @@ class Reply:
     Attributes:
         stop: `done` when the model ended its turn, `calls` when it wants commands run, `length`
             when it was cut off at its output limit, `refusal` when the provider declined.
+        native: what the provider wants back with the next query, if it wants anything.
+        llm_calls: inferences behind this reply; 0 for `baseline` and `replay`.
+        recorded: what the reply cost when a replayed recording was made; never charged again.
     """
 
     text: str = ""
@@ -75,6 +103,20 @@ class Reply:
     reasoning: str = ""
     usage: Usage = field(default_factory=Usage)
     stop: Literal["done", "calls", "length", "refusal"] = "done"
+    native: Native | None = None
+    llm_calls: int = 1
+    recorded: Usage | None = None
+
+    @property
+    def message(self) -> Message:
+        """The reply as a message of the conversation."""
+        return Message(
+            role="assistant",
+            text=self.text,
+            calls=self.calls,
+            reasoning=self.reasoning,
+            native=self.native,
+        )
 
 
 class Model(Protocol):
@@ -97,3 +139,34 @@ class Model(Protocol):
             agent.errors.ProviderError: the provider failed for good.
         """
         ...
+
+
+def well_formed(messages: Iterable[Message]) -> list[Message]:
+    """The conversation as every provider accepts it.
+
+    Assistant turns that say nothing are dropped, neighbours of the same role become one message,
+    and calls without a result get `INTERRUPTED`.
+    """
+    tidy: list[Message] = []
+    for message in messages:
+        if message.role == "assistant" and not (message.text or message.calls or message.native):
+            continue
+        last = tidy[-1] if tidy else None
+        if message.role == "user" and last is not None and last.role == "user":
+            text = "\n\n".join(part for part in (last.text, message.text) if part)
+            tidy[-1] = replace(last, text=text, results=last.results + message.results)
+            continue
+        if last is not None and last.role == "assistant" and last.calls:
+            given = {result.call_id for result in message.results}
+            missing = tuple(
+                CallResult(call.id, INTERRUPTED) for call in last.calls if call.id not in given
+            )
+            if missing and message.role == "user":
+                message = replace(message, results=message.results + missing)
+        tidy.append(message)
+    return tidy
+
+
+def encodable(value: Any) -> Any:
+    """JSON from a provider without lone surrogates, which no request body can carry back."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
