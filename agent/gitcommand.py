@@ -41,6 +41,7 @@ def run_git(
     timeout_s: float = COMMAND_TIMEOUT_S,
     network: bool = False,
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     limit_bytes: int = MAX_OUTPUT_BYTES,
     size_limit: int | None = None,
 ) -> bytes:
@@ -53,6 +54,7 @@ def run_git(
         timeout_s: seconds until the command and its children are killed.
         network: allows the transports and the user's own git configuration (proxies, certificates).
         env: further variables.
+        cwd: where the command runs; in `place` when None.
         limit_bytes: bound on the output.
         size_limit: bound in bytes on the size of `place` while the command runs.
 
@@ -72,7 +74,7 @@ def run_git(
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=place,
+            cwd=cwd or place,
             env={**git_environment(place, network=network), **(env or {})},
             start_new_session=True,
         )

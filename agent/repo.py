@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -37,8 +38,9 @@ PRIVATE_REFS = (
     "refs/kettle/*",
     "refs/notes/*",
     "refs/stash",
+    "refs/pull/*/merge",
 )
-"""References that hold transcripts and notes of tools, not work on the project."""
+"""References that are no work on the project: tools' transcripts, notes, a host's trial merges."""
 
 REGULAR, EXECUTABLE, SYMLINK, SUBMODULE, FOLDER = "100644", "100755", "120000", "160000", "40000"
 """Modes of tree entries."""
@@ -161,9 +163,7 @@ class Repository:
                 if attempt:
                     self.update(rev)
                 try:
-                    out = self._run(
-                        "rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}"
-                    )
+                    out = self.run("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}")
                     return out.decode().strip().splitlines()[-1]
                 except GitError as error:
                     if "ambiguous" in error.said:
@@ -185,11 +185,11 @@ class Repository:
 
     def references(self) -> dict[str, str]:
         """Every reference of the project itself, with the commit it leads to."""
-        out = self._run("for-each-ref", "--format=%(objectname) %(*objectname) %(refname)")
+        out = self.run("for-each-ref", "--format=%(objectname) %(*objectname) %(refname)")
         found: dict[str, str] = {}
         for line in _text(out).splitlines():
             name, peeled, ref = line.split(" ", 2)
-            if not any(_under(ref, pattern) for pattern in PRIVATE_REFS):
+            if not any(fnmatchcase(ref, pattern) for pattern in PRIVATE_REFS):
                 found[ref] = peeled or name
         return found
 
@@ -237,7 +237,7 @@ class Repository:
         revs = [*(tips or ()), *(f"^{sha}" for sha in without)]
         if tips is not None and not tips:
             return []
-        out = self._run(
+        out = self.run(
             *arguments, "--stdin", stdin="".join(f"{r}\n" for r in map(_rev, revs)).encode()
         )
         fields = out.split(b"\0")
@@ -250,7 +250,7 @@ class Repository:
     def changes(self, shas: Iterable[str]) -> dict[str, list[Change]]:
         """The files that commits change against their first parents; none for merges."""
         names = [_full(sha) for sha in shas]
-        out = self._run(
+        out = self.run(
             *("diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--no-renames", "--no-abbrev"),
             stdin="".join(f"{sha}\n" for sha in names).encode(),
         )
@@ -267,7 +267,7 @@ class Repository:
 
     def changed(self, a: str, b: str) -> list[Change]:
         """The files that differ between two commits or trees."""
-        out = self._run(
+        out = self.run(
             "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", _rev(a), _rev(b)
         )
         parts = iter(out.split(b"\0"))
@@ -280,7 +280,7 @@ class Repository:
 
     def tree(self, rev: str) -> dict[str, TreeEntry]:
         """Every file of a commit's tree, by path, submodules included."""
-        out = self._run("ls-tree", "-r", "-z", "--full-tree", _rev(rev))
+        out = self.run("ls-tree", "-r", "-z", "--full-tree", _rev(rev))
         found: dict[str, TreeEntry] = {}
         for line in out.split(b"\0"):
             if line:
@@ -327,12 +327,7 @@ class Repository:
             b: the state that it leads to.
             paths: only these files; all when None.
         """
-        if paths is not None and not paths:
-            return b""
-        arguments = ["diff-tree", "-p", "-r", "--binary", "--full-index", "--no-renames"]
-        arguments += ["--no-ext-diff", "--no-textconv", "--no-color"]
-        arguments += ["--src-prefix=a/", "--dst-prefix=b/", _rev(a), _rev(b), "--"]
-        return self._run(*arguments, *(_bytes(p) for p in paths or ()))
+        return b"" if paths is not None and not paths else self.run(*diff_arguments(a, b, paths))
 
     def patch_of(self, sha: str, paths: Sequence[str] | None = None) -> bytes:
         """A commit's own change, against its first parent or, for the first commit, nothing."""
@@ -342,7 +337,7 @@ class Repository:
     @property
     def empty_tree(self) -> str:
         """The name of the tree without files."""
-        return self._run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
+        return self.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
 
     def archive(self, rev: str) -> Iterator[ArchiveEntry]:
         """The files of a commit in sorted order; submodules are left out, as git leaves them empty.
@@ -371,7 +366,7 @@ class Repository:
     def is_ancestor(self, a: str, b: str) -> bool:
         """True when commit `a` is `b` or one of its ancestors."""
         try:
-            self._run("merge-base", "--is-ancestor", _rev(a), _rev(b))
+            self.run("merge-base", "--is-ancestor", _rev(a), _rev(b))
         except GitError as error:
             if error.code == 1 and not error.stopped:
                 return False
@@ -381,31 +376,32 @@ class Repository:
     def merge_base(self, a: str, b: str) -> str | None:
         """The best common ancestor of two commits, or None when they share nothing."""
         try:
-            return self._run("merge-base", _rev(a), _rev(b)).decode().split()[0]
+            return self.run("merge-base", _rev(a), _rev(b)).decode().split()[0]
         except GitError:
             return None
 
     def version(self, rev: str) -> str | None:
         """The nearest tag with the distance to it, such as `v1.2-3-gabc1234`; None without tags."""
         try:
-            return _text(self._run("describe", "--tags", _rev(rev))).strip()
+            return _text(self.run("describe", "--tags", _rev(rev))).strip()
         except GitError:
             return None
 
     def run(
-        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-    ) -> bytes:
-        """Runs a git command on the clone; for callers that build trees in a place of their own."""
-        return self._run(*arguments, stdin=stdin, env=env)
-
-    def _run(
         self,
         *arguments: str | bytes,
         stdin: bytes | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> bytes:
+        """Runs a git command on the clone, for callers that build trees in a place of their own.
+
+        Raises:
+            GitError: the command failed.
+            RepositoryError: it took too long or printed too much.
+        """
         try:
-            return run_git(self.place, arguments, stdin=stdin, env=env)
+            return run_git(self.place, arguments, stdin=stdin, env=env, cwd=cwd)
         except GitError as error:
             if error.stopped:
                 raise RepositoryError(f"Reading {self.source} failed: {error}.") from error
@@ -445,6 +441,20 @@ class Repository:
         return found
 
 
+def diff_arguments(a: str, b: str, paths: Sequence[str] | None = None) -> list[str | bytes]:
+    """The git command for a patch between two commits or trees, the same under any configuration.
+
+    Args:
+        a: the state that the patch applies to.
+        b: the state that it leads to.
+        paths: only these files; all when None.
+    """
+    arguments = ["diff-tree", "-p", "-r", "--binary", "--full-index", "--no-renames"]
+    arguments += ["--no-ext-diff", "--no-textconv", "--no-color"]
+    arguments += ["--src-prefix=a/", "--dst-prefix=b/", _rev(a), _rev(b), "--"]
+    return [*arguments, *(_bytes(path) for path in paths or ())]
+
+
 def is_safe_path(path: str) -> bool:
     """True when a path of a tree can be unpacked below a folder without leaving it."""
     names = path.split("/")
@@ -481,10 +491,6 @@ def _time(seconds: str) -> datetime:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)
-
-
-def _under(ref: str, pattern: str) -> bool:
-    return ref.startswith(pattern[:-1]) if pattern.endswith("*") else ref == pattern
 
 
 def _full(sha: str) -> str:

@@ -1,0 +1,1 @@
+"""Where a session comes from: its repository, start state, outcome and licence."""

@@ -1,0 +1,147 @@
+"""Uncommitted work at the start: files that differ from the commit when the session first saw them.
+
+A file counts as recovered when its whole content was seen before anything ran that might have
+changed it, as guessed when it was seen whole only later, and as unknown when the session shows no
+more than that it differed. Files that git would ignore are no part of a start state.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.errors import RepositoryError
+from agent.gitcommand import GitError
+from agent.origin.contents import Comparison, matches, text_lines
+from agent.origin.evidence import Evidence, Sighting
+from agent.repo import SYMLINK, Repository, is_safe_path
+
+MAX_OVERLAY_BYTES = 16 * 2**20
+"""Bound on the uncommitted work that is laid over a commit."""
+MAX_IGNORE_FILES = 200
+"""How many `.gitignore` files of a tree are honoured."""
+
+TOOL_FOLDERS = (".git", ".claude", ".codex", ".specstory", ".cursor", ".entire", ".cline", ".aider")
+"""Folders and prefixes where coding agents keep their own things."""
+
+
+@dataclass(slots=True)
+class Overlay:
+    """Uncommitted work laid over a commit."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    recovered: list[str] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+def overlay_of(tree: str, repository: Repository, seen: Evidence, compare: Comparison) -> Overlay:
+    """Finds the uncommitted work that a session saw.
+
+    Args:
+        tree: full name of the start commit's tree.
+        repository: the repository.
+        seen: what the session saw.
+        compare: the comparison of that with the repository.
+    """
+    over = Overlay()
+    size = 0
+    wanted = [p for p in seen.sightings if is_safe_path(p) and not p.startswith(TOOL_FOLDERS)]
+    dropped = ignored(repository, tree, wanted)
+    for path in wanted:
+        if path in dropped:
+            continue
+        entry = repository.entry(tree, path)
+        if entry is not None and entry.mode == SYMLINK:
+            continue
+        try:
+            data = repository.blob(entry.sha) if entry else None
+        except RepositoryError:
+            continue
+        differing = _differing(seen.sightings[path], data)
+        if not differing:
+            continue
+        if not any(s.settled or s.first_task for s in differing):
+            continue  # seen so late that anybody may have changed it meanwhile
+        whole = next((s for s in differing if s.whole), None)
+        if (
+            whole is None
+            or size + len(whole.text) > MAX_OVERLAY_BYTES
+            or (data is None and not whole.settled)
+        ):
+            if data is not None or any(s.settled for s in differing):
+                over.unknown.append(path)
+            continue
+        content = like(whole.text, data)
+        size += len(content)
+        over.files[path] = content
+        (over.recovered if whole.settled else over.guessed).append(path)
+    for path in sorted((seen.dirty or set()) - seen.sightings.keys()):
+        if is_safe_path(path) and not path.startswith(TOOL_FOLDERS):
+            over.unknown.append(path)
+    return over
+
+
+def _differing(sightings: Sequence[Sighting], data: bytes | None) -> list[Sighting]:
+    """The sightings that the commit's content cannot explain, from the first one on."""
+    if data is None:
+        return list(sightings)
+    lines = text_lines(data)
+    wrong = [s for s in sightings if not matches(s, lines)]
+    # A file that was right at first and differs later was changed during the session.
+    return wrong if wrong and wrong[0] is sightings[0] else []
+
+
+def like(text: str, data: bytes | None) -> bytes:
+    """A text as bytes, with the line ends and the last line end that the committed file has.
+
+    Args:
+        text: the file's text, from a tool that may have normalised it.
+        data: the committed content; None when the file is new.
+    """
+    lines = text.replace("\r\n", "\n")
+    if data is None:
+        return lines.encode("utf-8", "surrogateescape")
+    if data.endswith(b"\n") and not lines.endswith("\n"):
+        lines += "\n"
+    if b"\r\n" in data:
+        lines = lines.replace("\n", "\r\n")
+    mark = "\ufeff" if data.startswith(b"\xef\xbb\xbf") and not lines.startswith("\ufeff") else ""
+    return (mark + lines).encode("utf-8", "surrogateescape")
+
+
+def ignored(repository: Repository, tree: str, paths: Sequence[str]) -> set[str]:
+    """Those of the paths that git ignores by the tree's own `.gitignore` files.
+
+    Args:
+        repository: the repository.
+        tree: full name of the tree.
+        paths: paths that need not be in the tree; tracked ones are never ignored.
+    """
+    untracked = [path for path in paths if repository.entry(tree, path) is None]
+    if not untracked:
+        return set()
+    rules = [p for p in repository.tree(tree) if p.rsplit("/", 1)[-1] == ".gitignore"]
+    with tempfile.TemporaryDirectory(prefix="kettle-ignore-") as folder:
+        for path in sorted(rules, key=len)[:MAX_IGNORE_FILES]:
+            entry = repository.entry(tree, path)
+            if entry is None or entry.mode == SYMLINK or not is_safe_path(path):
+                continue
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(repository.blob(entry.sha))
+        try:
+            out = repository.run(
+                *("check-ignore", "--no-index", "--stdin", "-z"),
+                stdin=b"".join(os.fsencode(path) + b"\0" for path in untracked),
+                env={"GIT_WORK_TREE": folder},
+                cwd=Path(folder),
+            )
+        except GitError as error:
+            if error.code == 1:  # none is ignored
+                return set()
+            raise RepositoryError(f"{repository.source} cannot be read: {error}.") from error
+    return {os.fsdecode(path) for path in out.split(b"\0") if path}
