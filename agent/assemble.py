@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent import __version__, environment
-from agent.clone import GitFailed
 from agent.draft import Draft
 from agent.environment import Environment
 from agent.errors import DraftError, RepositoryError
+from agent.gitcommand import GitError
 from agent.repo import SYMLINK, Repository
 from agent.session.model import Session
 from agent.start_state import StartState, pack_start_state
@@ -69,7 +69,7 @@ def patched_tree(repository: Repository, base: str, patch: bytes, name: str) -> 
         repository.run("read-tree", base, env=env)
         try:
             repository.run("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, env=env)
-        except GitFailed as error:
+        except GitError as error:
             raise DraftError(f"{name} does not apply to {base[:12]}: {error.said}") from error
         return repository.run("write-tree", env=env).decode().strip()
 

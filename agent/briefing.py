@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from agent import scaffold
 from agent.assemble import patched_tree
 from agent.errors import DraftError
-from agent.origin.outcome import Outcome, OutcomeCandidate
+from agent.origin.outcome import OutcomeCandidate
+from agent.origin.patch import Outcome, scratch
 from agent.origin.start import StartState
 from agent.project import Project, detect, is_test_path
 from agent.repo import Repository
@@ -63,8 +64,10 @@ def survey(
     """Complete what the origin search found with the trees and the kind of project."""
     start_tree, start_patch = start.commit, b""
     if start.overlay:
-        start_tree = start.tree
-        start_patch = repository.diff(start.commit, start.tree)
+        with scratch(repository, start.tree) as work:
+            work.put(start.overlay)
+            start_patch = work.diff(start.tree, work.tree())
+        start_tree = patched_tree(repository, start.commit, start_patch, "uncommitted work")
     after = None
     changed: set[str] = set()
     if outcome is not None and outcome.patch:

@@ -221,7 +221,7 @@ def build(
         gate=GateSettings(repeats=repeats),
         fresh=fresh,
     )
-    with Progress(err, quiet=quiet) as progress:
+    with Progress(err, budget=settings.budget, quiet=quiet) as progress:
         result = build_session(session, settings, on_event=progress.show)
     if as_json:
         _print_json(result.as_dict())

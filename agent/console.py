@@ -18,35 +18,40 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from agent.progress import CommandStarted, Event, GateProgress, Note, PhaseStarted, TurnStarted
+from agent import loop
+from agent.budget import Budget, Spending
+from agent.progress import Event, GateProgress, Note, PhaseStarted
 
 REFRESH_PER_S = 4
 """Fast enough for a clock that shows seconds; slow enough to cost nothing."""
 LAST_COMMAND_CHARS = 100
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """A text without the characters that steer a terminal."""
-    return _CONTROL.sub("�", text)
+    """A text without the characters that steer a terminal or turn the writing around."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 class Progress:
-    """Shows events; use as a context manager and pass `show` to `build`.
+    """Shows events; use as a context manager and pass `show` to a build.
 
     Args:
         console: where to; its standard error.
+        budget: what the build may spend, to say what is left.
         quiet: show nothing.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+    def __init__(
+        self, console: Console, *, budget: Budget | None = None, quiet: bool = False
+    ) -> None:
         self._console = console
+        self._budget = budget or Budget()
         self._quiet = quiet
         self._live: Live | None = None
-        self._began = time.monotonic()
+        self._began = self._phase_began = time.monotonic()
         self._phase = "starting"
-        self._phase_began = self._began
         self._turn = ""
         self._command = ""
 
@@ -79,37 +84,63 @@ class Progress:
         pass
 
     def _show(self, event: Event) -> None:
-        now = time.monotonic()
-        if isinstance(event, PhaseStarted):
-            self._phase, self._phase_began = event.name, now
-            self._turn = self._command = ""
-            self._line(f"{event.name}: {event.detail}" if event.detail else event.name, "bold")
-        elif isinstance(event, TurnStarted):
-            left = ", ".join(event.left)
-            self._turn = f"turn {event.turn}, {event.spent}" + (f" (left: {left})" if left else "")
-            self._command = ""
-        elif isinstance(event, CommandStarted):
-            first = printable(event.command.strip().splitlines()[0] if event.command.strip() else "")
-            self._command = first[:LAST_COMMAND_CHARS]
-            if not self._live:
-                self._line(f"  {self._turn.split(',')[0]}: $ {self._command}", "dim")
-        elif isinstance(event, GateProgress):
-            self._line(f"  {event.check}: {event.verdict} {event.summary}".rstrip(), "")
-        elif isinstance(event, Note):
-            self._line(f"  {event.text}", "dim")
+        match event:
+            case PhaseStarted(name, detail):
+                self._phase, self._phase_began = name, time.monotonic()
+                self._turn = self._command = ""
+                self._line(f"{name}: {detail}" if detail else name, "bold")
+            case loop.QueryStarted(turn):
+                self._turn, self._command = f"turn {turn}", ""
+            case loop.QueryFinished(turn, _, spending):
+                self._turn = f"turn {turn}, {spent(spending)}{left(self._budget, spending)}"
+            case loop.CommandStarted(turn, command):
+                lines = command.strip().splitlines() or [""]
+                self._command = printable(lines[0])[:LAST_COMMAND_CHARS]
+                if self._live is None:
+                    self._line(f"  turn {turn}: $ {self._command}", "dim")
+            case loop.SubmissionStarted(number):
+                self._line(f"  submission {number}", "")
+            case GateProgress(check, verdict, summary):
+                self._line(f"  {check}: {verdict}. {summary}", "")
+            case Note(text) | loop.Notice(text):
+                self._line(f"  {text}", "dim")
+            case _:
+                pass
 
     def _line(self, text: str, style: str) -> None:
-        elapsed = time.monotonic() - self._began
-        line = Text(f"{elapsed:7.1f}s ", style="dim")
+        line = Text(f"{time.monotonic() - self._began:7.1f}s ", style="dim")
         line.append(printable(text), style=style or None)
         self._console.print(line, soft_wrap=True)
 
     def _block(self) -> Group:
         now = time.monotonic()
-        head = Text(f"{self._phase} ({now - self._phase_began:.0f}s, {now - self._began:.0f}s in all)")
-        rows: list[Spinner | Text] = [Spinner("dots", head)]
+        head = f"{self._phase} ({now - self._phase_began:.0f}s, {now - self._began:.0f}s in all)"
+        rows: list[Spinner | Text] = [Spinner("dots", Text(head))]
         if self._turn:
             rows.append(Text(f"  {self._turn}", style="dim"))
         if self._command:
             rows.append(Text(f"  $ {self._command}", style="dim"))
         return Group(*rows)
+
+
+def spent(spending: Spending) -> str:
+    """What was spent, in a few words."""
+    parts = [f"{spending.tokens:,} tokens"] if spending.tokens else []
+    if spending.dollars:
+        parts.append(f"${spending.dollars:.2f}")
+    parts.append(f"{spending.minutes:.1f} min")
+    return ", ".join(parts)
+
+
+def left(budget: Budget, spending: Spending) -> str:
+    """What is left of the limited budgets, as a suffix; empty when nothing is limited."""
+    parts = []
+    if budget.turns is not None:
+        parts.append(f"{max(0, budget.turns - spending.turns)} turns")
+    if budget.tokens is not None:
+        parts.append(f"{max(0, budget.tokens - spending.tokens):,} tokens")
+    if budget.dollars is not None:
+        parts.append(f"${max(0.0, budget.dollars - spending.dollars):.2f}")
+    if budget.minutes is not None:
+        parts.append(f"{max(0.0, budget.minutes - spending.minutes):.0f} min")
+    return f" (left: {', '.join(parts)})" if parts else ""

@@ -1,17 +1,14 @@
-"""What a build tells while it runs, as small values; who listens decides how to show them."""
+"""What a build tells while it runs, beside the loop's own events; who listens decides how to show it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Event:
-    """Something happened."""
+from agent import loop
 
 
 @dataclass(frozen=True)
-class PhaseStarted(Event):
+class PhaseStarted:
     """A phase of the build began."""
 
     name: str
@@ -19,29 +16,7 @@ class PhaseStarted(Event):
 
 
 @dataclass(frozen=True)
-class TurnStarted(Event):
-    """The model is asked.
-
-    Attributes:
-        turn: from 1.
-        spent: what was spent so far, in words.
-        left: what is left of each limited budget, in words.
-    """
-
-    turn: int
-    spent: str
-    left: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CommandStarted(Event):
-    """The model runs a command in its sandbox."""
-
-    command: str
-
-
-@dataclass(frozen=True)
-class GateProgress(Event):
+class GateProgress:
     """A check of the gate has its verdict."""
 
     check: str
@@ -50,7 +25,10 @@ class GateProgress(Event):
 
 
 @dataclass(frozen=True)
-class Note(Event):
+class Note:
     """Something a person may want to know, in one line."""
 
     text: str
+
+
+Event = PhaseStarted | GateProgress | Note | loop.Event

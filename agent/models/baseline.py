@@ -62,8 +62,8 @@ class Baseline:
             for output in outputs:
                 command = recipe.send(output)
         except StopIteration as end:
-            return Reply(text=str(end.value), stop="done")
-        return Reply(calls=(Call(id=f"baseline-{number}", command=command),), stop="calls")
+            return Reply(text=str(end.value), llm_calls=0)
+        return Reply(calls=(Call(id=f"baseline-{number}", command=command),), stop="calls", llm_calls=0)
 
 
 def _recipe() -> Recipe:
