@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 /usr/bin/python3.11 python3 pyth
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null)))
 RUN := .venv/bin/python
 DEMO ?= $(CURDIR)/demo
-DEMO_ITEM ?= evals/items/demo
+DEMO_ITEM ?= parse-hyphens
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo test check bench format clean
@@ -23,7 +23,7 @@ setup: install ## install and start what is missing: the Docker engine, the base
 
 demo: setup ## turn a bundled session into an environment, in ./demo
 	@$(RUN) -m evals materialise $(DEMO_ITEM) --to $(DEMO)
-	@$(RUN) -m agent build $(DEMO)/session.jsonl --repo $(DEMO)/repository --to $(DEMO)/environment
+	@$(RUN) -m agent build $(DEMO)/session.jsonl --repo $(DEMO)/repository --out $(DEMO)/environments
 
 test: setup ## run every test, against the real engine
 	@$(RUN) -m pytest

@@ -20,6 +20,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any, Literal, Protocol
 
@@ -141,7 +142,8 @@ def trusted_base(
     if trust.empty:
         return base.tag
     derived = _trusted_tag(base, trust)
-    _build_once(engine, derived, lambda: _trust_context(engine, base.id, trust), on_line)
+    context = partial(_trust_context, engine, base.id, trust)
+    _build_once(engine, derived, context, on_line, network=False)
     return derived
 
 
@@ -211,7 +213,7 @@ def workbench(engine: HasClient, base_tag: str = BOOKWORM, on_line: Say | None =
             tar.addfile(entry, io.BytesIO(text))
         return packed.getvalue()
 
-    _build_once(engine, tag, context, on_line)
+    _build_once(engine, tag, context, on_line, network=True)
     return tag
 
 
@@ -262,7 +264,8 @@ def _bootstrap(engine: HasClient, tag: str, say: Say) -> BaseImage:
         )
         made = images.get(f"{_BOOTSTRAPPED}:{version}")
         if not trust.empty:
-            _build(f"{_BOOTSTRAPPED}:{version}", _trust_context(engine, str(made.id), trust))
+            context = _trust_context(engine, str(made.id), trust)
+            _build(f"{_BOOTSTRAPPED}:{version}", context, network=False)
             made = images.get(f"{_BOOTSTRAPPED}:{version}")
         base = BaseImage(tag, str(made.id), None, "bootstrapped")
         for name in (tag, *([] if trust.empty else [_trusted_tag(base, trust)])):
@@ -286,7 +289,12 @@ def _trust_context(engine: HasClient, base_id: str, trust: HostTrust) -> bytes:
 
 
 def _build_once(
-    engine: HasClient, tag: str, context: Callable[[], bytes], on_line: Say | None
+    engine: HasClient,
+    tag: str,
+    context: Callable[[], bytes],
+    on_line: Say | None,
+    *,
+    network: bool,
 ) -> None:
     if _inspect(engine, tag):
         return
@@ -294,16 +302,16 @@ def _build_once(
     with locked("image-" + _slug(tag)):
         if not _inspect(engine, tag):
             (on_line or _silence)(f"building the local image {tag}")
-            _build(tag, packed)
+            _build(tag, packed, network=network)
 
 
-def _build(tag: str, context: bytes) -> None:
+def _build(tag: str, context: bytes, *, network: bool) -> None:
     log: list[str] = []
     with closing(_impatient(BUILD_SILENCE_S)) as client:
         try:
             events: Iterator[dict[str, Any]] = client.api.build(
                 fileobj=io.BytesIO(context), custom_context=True, tag=tag,
-                rm=True, forcerm=True, decode=True,
+                network_mode=None if network else "none", rm=True, forcerm=True, decode=True,
             )  # fmt: skip
             for event in events:
                 log.extend(str(event.get("stream", "")).splitlines())

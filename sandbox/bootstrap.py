@@ -27,10 +27,13 @@ APT_RETRIES = 5
 """Repeats of one download within a run."""
 
 _EXCLUDED = ("doc", "man", "info", "locale", "groff", "lintian", "linda")
-_DPKG_RULES = "".join(f"path-exclude /usr/share/{name}/*\n" for name in _EXCLUDED) + (
+_DPKG_RULES = (
+    *(f"path-exclude=/usr/share/{name}/*" for name in _EXCLUDED),
     # Licences of the packages have to stay with them.
-    "path-include /usr/share/doc/*/copyright\npath-include /usr/share/locale/locale.alias\n"
+    "path-include=/usr/share/doc/*/copyright",
+    "path-include=/usr/share/locale/locale.alias",
 )
+_HOST_TRACES = ("apt/sources.list", "apt/apt.conf.d/99mmdebstrap", "hostname", "resolv.conf")
 _APT_RULES = (
     'Acquire::Languages "none";\n'
     'APT::Keep-Downloaded-Packages "false";\n'
@@ -86,7 +89,6 @@ def _run(release: str, trust: HostTrust, folder: Path, on_line: Callable[[str], 
     sources.write_text(
         _SOURCES.format(release=release, mirror=DEBIAN_MIRROR, security=DEBIAN_SECURITY)
     )
-    (folder / "dpkg").write_text(_DPKG_RULES)
     (folder / "apt").write_text(_APT_RULES)
     mirror = trust.config.apt_mirror or DEBIAN_MIRROR
     security = trust.config.apt_security or DEBIAN_SECURITY
@@ -100,12 +102,12 @@ def _run(release: str, trust: HostTrust, folder: Path, on_line: Callable[[str], 
         "--mode=root",
         "--variant=minbase",
         "--include=ca-certificates",
-        *(f"--dpkgopt={rule}" for rule in _DPKG_RULES.splitlines()),
+        *(f"--dpkgopt={rule}" for rule in _DPKG_RULES),
         f'--aptopt=Acquire::Retries "{APT_RETRIES}"',
         *(f'--aptopt={name} "{value}"' for name, value in trust.config.apt.items()),
         *(f"--customize-hook=upload {folder / name} {path}" for name, path in uploads.items()),
-        # What the host needed to reach its mirror; the image gets it from the host's trust.
-        '--customize-hook=rm -f "$1/etc/apt/sources.list" "$1/etc/apt/apt.conf.d/99mmdebstrap"',
+        # What the host needed to reach its mirror, and the host's own name and resolver.
+        f'--customize-hook=cd "$1/etc" && rm -f {" ".join(_HOST_TRACES)}',
         release,
         str(tar),
         f"deb {mirror} {release} main",

@@ -172,7 +172,7 @@ def start_daemon(daemon: Daemon, tell: Say = say) -> int:
 
     def alive() -> bool:
         # The package's own start script may have been quicker; then it is that one that counts.
-        return Path(f"/proc/{pid}").exists() or _other_daemon(daemon.pidfile) is not None
+        return _process(pid) is not None or _other_daemon(daemon.pidfile) is not None
 
     _wait(daemon.socket, alive, lambda: _log_tail(daemon.log))
     return pid
@@ -210,14 +210,17 @@ def _closed_to_user(socket: Path) -> bool:
 
 
 def _daemon_runs() -> bool:
-    return any(_is_daemon(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm"))
+    return any(_process(int(path.name)) == "dockerd" for path in Path("/proc").glob("[0-9]*"))
 
 
-def _is_daemon(pid: str) -> bool:
+def _process(pid: int) -> str | None:
+    """Gives the name of a live process; one that ended and was not collected is not alive."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return False
+        return None
+    head, _, tail = status.rpartition(")")
+    return None if tail.split()[0] in {"Z", "X"} else head.partition("(")[2]
 
 
 def _other_daemon(pidfile: Path) -> int | None:
@@ -230,7 +233,7 @@ def _other_daemon(pidfile: Path) -> int | None:
         pid = pidfile.read_text().strip()
     except OSError:
         return None
-    if pid.isdigit() and _is_daemon(pid):
+    if pid.isdigit() and _process(int(pid)) == "dockerd":
         return int(pid)
     _run(as_root(["rm", "-f", str(pidfile)]))
     return None
