@@ -54,6 +54,8 @@ class Edit(Record):
     kind: Literal["create", "write", "replace", "patch", "delete", "rename"] = "replace"
     new_path: str | None = None
     """The new name, for a rename."""
+    user_modified: bool = False
+    """True when the person changed the edit by hand before it was applied."""
 
 
 class FileView(Record):
@@ -140,6 +142,8 @@ class Session(Record):
     git: GitFacts = Field(default_factory=GitFacts)
     started: datetime | None = None
     """Timezone-aware; None when the format records no time."""
+    local_time: bool = False
+    """True when times were recorded without a zone and read as UTC: they may be 14 hours off."""
     ended: datetime | None = None
     turns: list[Turn] = Field(default_factory=list)
     unknown: dict[str, int] = Field(default_factory=dict)
