@@ -130,7 +130,7 @@ class Anthropic:
             raise ProviderError(f"{self.name}: {clipped(str(error))}") from error
         if not isinstance(answer, anthropic.types.Message) or not isinstance(answer.content, list):
             raise Transient(f"{self.name}: the answer is no message: {clipped(repr(answer))}")
-        return cast(dict[str, Any], encodable(answer.to_dict(mode="json")))
+        return cast(dict[str, Any], encodable(answer.to_dict(mode="json", warnings=False)))
 
     def _refused(self, error: anthropic.APIStatusError) -> Exception:
         return refused(self.name, error.status_code, error.response.headers, error.message, key=KEY)

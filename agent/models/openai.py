@@ -119,7 +119,7 @@ class OpenAI:
             raise ProviderError(f"{self.name}: {clipped(str(error))}") from error
         if not isinstance(answer, ChatCompletion):
             raise Transient(f"{self.name}: the answer is no completion: {clipped(repr(answer))}")
-        given = cast(dict[str, Any], encodable(answer.to_dict(mode="json")))
+        given = cast(dict[str, Any], encodable(answer.to_dict(mode="json", warnings=False)))
         choices = given.get("choices")
         if not (isinstance(choices, list) and choices and _message(choices[0]) is not None):
             raise Transient(f"{self.name}: the answer holds no choice: {clipped(repr(given))}")
@@ -230,7 +230,7 @@ def _message(choice: Any) -> dict[str, Any] | None:
 def _text(content: Any) -> str:
     """The text of a message's content: a string, or parts of which some are text."""
     if isinstance(content, list):
-        return "\n".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
 
 

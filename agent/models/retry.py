@@ -74,7 +74,7 @@ class Retry:
     jitter_s: float = JITTER_S
     give_up_after_s: float = GIVE_UP_AFTER_S
     stop: threading.Event = field(default_factory=threading.Event)
-    wait: Callable[[float], None] | None = None
+    wait: Callable[[float], object] | None = None
     notify: Callable[[str], None] = lambda _: None
 
     def call(self, query: Callable[[], T]) -> T:
@@ -83,15 +83,13 @@ class Retry:
         Raises:
             ProviderError: `query` raised it, or raised `Transient` too often or for too long.
         """
-        backoff = tenacity.wait_exponential_jitter(
-            initial=self.first_wait_s, max=self.longest_wait_s, jitter=self.jitter_s
-        )
+        doubling = tenacity.wait_exponential(multiplier=self.first_wait_s, max=self.longest_wait_s)
+        jitter = tenacity.wait_random(0, self.jitter_s)
 
         def pause(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.after_s if isinstance(error, Transient) else None
-            own = float(backoff(state))
-            return own if asked is None else max(own, asked)
+            return max(float(doubling(state)), asked or 0) + float(jitter(state))
 
         def tell(state: tenacity.RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
@@ -108,7 +106,7 @@ class Retry:
                 tenacity.stop_before_delay(self.give_up_after_s),
                 tenacity.stop_when_event_set(self.stop),
             ),
-            sleep=self.wait or self._wait_on_stop,
+            sleep=self._wait,
             before_sleep=tell,
             reraise=True,
         )
@@ -117,13 +115,13 @@ class Retry:
         except Transient as last:
             raise ProviderError(self._gave_up(last, retrying)) from last
 
-    def _wait_on_stop(self, seconds: float) -> None:
-        self.stop.wait(seconds)
+    def _wait(self, seconds: float) -> None:
+        (self.wait or self.stop.wait)(seconds)
+        if self.stop.is_set():
+            raise ProviderError("Stopped while waiting for the provider.")
 
     def _gave_up(self, last: Transient, retrying: tenacity.Retrying) -> str:
         tried = int(retrying.statistics.get("attempt_number", 1))
-        if self.stop.is_set():
-            return f"{last}. Stopped before another try, as asked."
         if last.after_s is not None and last.after_s > self.give_up_after_s:
             return (
                 f"{last}. It asks to wait {last.after_s:.0f} s, longer than the "
