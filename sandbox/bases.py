@@ -99,17 +99,17 @@ def ensure(engine: HasClient, tag: str = BOOKWORM, on_line: Say | None = None) -
         ImageError: it is not here, no registry has it, and it cannot be bootstrapped.
     """
     say = on_line or _silence
-    found = _inspect(engine, tag)
+    found = find(engine, tag)
     if found:
         return found
     name, _, digest = tag.partition("@")
     with locked("base-" + _slug(name)):
-        found = _inspect(engine, tag) or _pull(engine, tag, say)
+        found = find(engine, tag) or _pull(engine, tag, say)
         if found:
             return found
         if digest:
             say(f"no registry has {tag}; the image here named {name} stands in for it")
-            found = _inspect(engine, name)
+            found = find(engine, name)
             if found:
                 return found
         if name not in RELEASES:
@@ -199,8 +199,8 @@ def workbench(engine: HasClient, base_tag: str = BOOKWORM, on_line: Say | None =
     """
     trust = read_host_trust()
     base = ensure(engine, base_tag, on_line)
-    recipe = resources.files("sandbox").joinpath("workbench.Dockerfile").read_text("utf-8")
-    tag = f"{_WORKBENCH}:{_slug(base_tag)}-{_short_digest(recipe, base.id, trust.digest)}"
+    recipe = _workbench_recipe()
+    tag = _workbench_tag(base, recipe, trust)
 
     def context() -> bytes:
         lasting = "".join(f"ENV {k}={v}\n" for k, v in sorted(trust.build_environment.items()))
@@ -217,7 +217,21 @@ def workbench(engine: HasClient, base_tag: str = BOOKWORM, on_line: Say | None =
     return tag
 
 
-def _inspect(engine: HasClient, tag: str) -> BaseImage | None:
+def find_workbench(engine: HasClient, base_tag: str = BOOKWORM) -> str | None:
+    """Gives the tag that `workbench` would give, if that image is there already."""
+    base = find(engine, base_tag)
+    if base is None:
+        return None
+    tag = _workbench_tag(base, _workbench_recipe(), read_host_trust())
+    return tag if find(engine, tag) else None
+
+
+def find(engine: HasClient, tag: str) -> BaseImage | None:
+    """Looks for an image that is there already.
+
+    Raises:
+        ImageError: the engine cannot tell.
+    """
     try:
         image = engine.client.images.get(tag)
     except ImageNotFound:
@@ -230,6 +244,14 @@ def _inspect(engine: HasClient, tag: str) -> BaseImage | None:
     ours = any(name.startswith(_BOOTSTRAPPED + ":") for name in image.tags)
     here: Origin = "bootstrapped" if ours else "local"
     return BaseImage(tag, str(image.id), digest, "registry" if digest else here)
+
+
+def _workbench_recipe() -> str:
+    return resources.files("sandbox").joinpath("workbench.Dockerfile").read_text("utf-8")
+
+
+def _workbench_tag(base: BaseImage, recipe: str, trust: HostTrust) -> str:
+    return f"{_WORKBENCH}:{_slug(base.tag)}-{_short_digest(recipe, base.id, trust.digest)}"
 
 
 def _pull(engine: HasClient, tag: str, say: Say) -> BaseImage | None:
@@ -247,7 +269,7 @@ def _pull(engine: HasClient, tag: str, say: Say) -> BaseImage | None:
         except (DockerException, RequestException):
             # Whatever the reason, trying again would only make everybody wait again.
             return None
-    return _inspect(engine, tag)
+    return find(engine, tag)
 
 
 def _bootstrap(engine: HasClient, tag: str, say: Say) -> BaseImage:
@@ -296,11 +318,11 @@ def _build_once(
     *,
     network: bool,
 ) -> None:
-    if _inspect(engine, tag):
+    if find(engine, tag):
         return
     packed = context()
     with locked("image-" + _slug(tag)):
-        if not _inspect(engine, tag):
+        if not find(engine, tag):
             (on_line or _silence)(f"building the local image {tag}")
             _build(tag, packed, network=network)
 

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +28,7 @@ from requests.exceptions import RequestException
 
 from sandbox import bases
 from sandbox.cache import locked
+from sandbox.daemon import open_client
 from sandbox.errors import EngineUnavailable, SandboxError
 from sandbox.install import SetupError, apt_install, as_root, say
 
@@ -297,21 +298,37 @@ def _journal() -> str:
     return "(journalctl -u docker shows it)"
 
 
+def set_up(on_line: Say = say, base_tags: Sequence[str] = (bases.BOOKWORM,)) -> None:
+    """Provides the engine and base images.
+
+    Args:
+        on_line: gets a line for each thing done.
+        base_tags: the base images to provide.
+
+    Raises:
+        EngineUnavailable: no engine can be had; says what to do.
+        ImageError: a base image cannot be had.
+    """
+    provide_engine(on_line)
+    client = open_client()
+    try:
+        for tag in base_tags:
+            bases.ensure(_Connected(client), tag, on_line)
+    finally:
+        client.close()
+
+
 def main() -> int:
     """Runs the set-up; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.setup", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.setup", description="Start the engine, provide the base images."
+    )
     parser.add_argument(
         "--base", action="append", choices=list(bases.RELEASES), help="a base image to provide"
     )
     options = parser.parse_args()
     try:
-        provide_engine()
-        client = docker.from_env()
-        try:
-            for tag in options.base or [bases.BOOKWORM]:
-                bases.ensure(_Connected(client), tag, say)
-        finally:
-            client.close()
+        set_up(base_tags=options.base or [bases.BOOKWORM])
     except SandboxError as error:
         say(str(error))
         return 1
