@@ -1,0 +1,1 @@
+"""Docker: the engine, images, and containers in which commands run under limits."""

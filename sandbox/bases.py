@@ -17,19 +17,21 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
+from sandbox import build
 from sandbox.bootstrap import bootstrap
 from sandbox.cache import locked
+from sandbox.daemon import open_client
 from sandbox.dockerfile import rewrite_from
 from sandbox.errors import BuildFailed, ImageError
 from sandbox.trust import STAGING, HostTrust, read_host_trust
@@ -48,10 +50,8 @@ _WORKBENCH = "kettle-workbench"
 
 REGISTRY_ANSWER_S = 20
 """Longest silence while pulling: a registry that is there answers in a second or two."""
-BUILD_SILENCE_S = 900
-"""Longest silence of a build step of ours: installing packages over a slow line."""
-LOG_TAIL_LINES = 30
-"""Lines of a failed build that go into the error."""
+BUILD_S = 1800
+"""Longest time for an image of ours: the workbench takes 80 s, ten times that over a slow line."""
 
 Say = Callable[[str], None]
 Origin = Literal["registry", "bootstrapped", "local"]
@@ -260,7 +260,7 @@ def _pull(engine: HasClient, tag: str, say: Say) -> BaseImage | None:
     # A colon before the last slash belongs to the registry's port.
     versioned = ":" in name.rpartition("/")[2]
     repository, _, version = name.rpartition(":") if versioned else (name, "", "latest")
-    with closing(_impatient(REGISTRY_ANSWER_S)) as client:
+    with closing(open_client(REGISTRY_ANSWER_S)) as client:
         try:
             stream = client.api.pull(repository, tag=digest or version, stream=True, decode=True)
             for event in stream:
@@ -328,27 +328,10 @@ def _build_once(
 
 
 def _build(tag: str, context: bytes, *, network: bool) -> None:
-    log: list[str] = []
-    with closing(_impatient(BUILD_SILENCE_S)) as client:
-        try:
-            events: Iterator[dict[str, Any]] = client.api.build(
-                fileobj=io.BytesIO(context), custom_context=True, tag=tag,
-                network_mode=None if network else "none", rm=True, forcerm=True, decode=True,
-            )  # fmt: skip
-            for event in events:
-                log.extend(str(event.get("stream", "")).splitlines())
-                if "error" in event:
-                    tail = "\n".join(log[-LOG_TAIL_LINES:])
-                    raise BuildFailed(
-                        f"The local image {tag} did not build: {event['error']}", tail
-                    )
-        except (APIError, RequestException) as error:
-            raise ImageError(f"The engine broke off building {tag}: {error}") from error
-
-
-def _impatient(silence_s: int) -> docker.DockerClient:
-    """A client of its own that gives up after a silence; to be closed by the caller."""
-    return docker.from_env(timeout=silence_s)
+    try:
+        build.run(context, tag=tag, network=network, timeout_s=BUILD_S, on_line=None, labels={})
+    except BuildFailed as error:
+        raise BuildFailed(f"The local image {tag} cannot be made. {error}", error.log) from error
 
 
 def _slug(name: str) -> str:

@@ -139,7 +139,8 @@ def run(
         raise BuildFailed(f"The image does not build: {error or 'no image came of it'}", log)
     try:
         with engine_errors("look at the built image"):
-            size = int(client.api.inspect_image(image_id)["Size"])
+            api: Any = client.api
+            size = int(api.inspect_image(image_id)["Size"])
     finally:
         client.close()
     return BuiltImage(image_id, size, seconds, log)
@@ -160,5 +161,7 @@ def _take_line(work: _Build, line: str, on_line: Callable[[str], None] | None) -
 def _limit_processes(client: docker.DockerClient, container_id: str) -> None:
     """Limits a build step's processes; the builder has no setting for it."""
     with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
-        url = client.api._url("/containers/{0}/update", container_id)
-        client.api._post_json(url, data={"PidsLimit": PROCESSES})
+        # The SDK's own call has no parameter for it either.
+        api: Any = client.api
+        url = api._url("/containers/{0}/update", container_id)
+        api._post_json(url, data={"PidsLimit": PROCESSES})

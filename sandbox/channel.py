@@ -7,6 +7,7 @@ every wait has a deadline, and anything that is not a well-formed frame ends the
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 import docker
 
-from sandbox.daemon import engine_errors
+from sandbox.daemon import engine_errors, raw_socket
 
 # A frame carries at most head, tail, two paths and a note.
 FRAME_BYTES = 64 << 10
@@ -65,7 +66,7 @@ class Channel:
             self.exec_id: str = started["Id"]
             # Kept: when the SDK's object goes, it closes the socket with it.
             self._attached: Any = client.api.exec_start(self.exec_id, socket=True)
-        self._socket: socket.socket = getattr(self._attached, "_sock", self._attached)
+        self._socket = raw_socket(self._attached)
         self._buffer = bytearray()
         self._piece_left = 0
         self._piece_stream = 0
@@ -120,11 +121,9 @@ class Channel:
         """Hangs up; the dispatcher then ends all that it started, and itself."""
         if not self._closed:
             self._closed = True
-            try:
+            with contextlib.suppress(OSError):
                 # Closing alone would leave the connection open while the SDK holds it.
                 self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             self._attached.close()
 
     def _write(self, data: bytes) -> None:

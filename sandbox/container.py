@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Any
 
 import docker
 from docker.models.containers import Container
@@ -40,12 +40,6 @@ LOST_NOTE = "the command ended the program that runs commands here; background j
 HUNG_NOTE = "the sandbox hung and its processes were ended; background jobs are gone too"
 
 
-class Ended(Protocol):
-    """Says why a container was ended by its watchdog, if it was."""
-
-    def __call__(self, container_id: str) -> SandboxError | None: ...
-
-
 class Sandbox:
     """A running container.
 
@@ -63,10 +57,10 @@ class Sandbox:
         image: str,
         limits: Limits,
         workdir: str,
-        ended: Ended,
+        ended: Callable[[str], SandboxError | None],
         on_close: Callable[[Sandbox], None],
     ) -> None:
-        self.id: str = container.id
+        self.id = str(container.id)
         self.image = image
         self.limits = limits
         self._client = client
@@ -405,7 +399,8 @@ class Sandbox:
         data = bytearray()
         try:
             with engine_errors(f"get {path} from the sandbox"):
-                stream, _ = self._container.get_archive(path)
+                parts, _ = self._container.get_archive(path)
+                stream: Any = parts
                 try:
                     for part in stream:
                         data += part

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import docker
 import docker.errors
@@ -50,6 +52,12 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise EngineUnavailable(
             f"Could not {doing}: the container engine stopped answering ({error}). {ADVICE}"
         ) from error
+
+
+def raw_socket(attached: Any) -> socket.socket:
+    """The socket in the object that the SDK gives for an attached process."""
+    found: socket.socket = getattr(attached, "_sock", attached)
+    return found
 
 
 def explain(error: docker.errors.APIError) -> str:

@@ -9,13 +9,14 @@ environment and left the tree lives until the container is removed.
 from __future__ import annotations
 
 import secrets
+import socket
 import struct
 import time
 from typing import Any
 
 import docker
 
-from sandbox.daemon import engine_errors
+from sandbox.daemon import engine_errors, raw_socket
 from sandbox.errors import SandboxError, SandboxLost
 from sandbox.result import CommandResult, join_output
 
@@ -85,7 +86,7 @@ class PlainRunner:
         with engine_errors("run a command"):
             started = self._client.api.exec_create(self._id, argv, user=user, environment=env)
             attached: Any = self._client.api.exec_start(started["Id"], socket=True)
-        stream = getattr(attached, "_sock", attached)
+        stream = raw_socket(attached)
         timed_out = False
         try:
             try:
@@ -120,7 +121,8 @@ class PlainRunner:
             reply = self._client.containers.get(self._id).exec_run(
                 ["sh", "-c", script, "sh", spool], user=user, stderr=False
             )
-        size, _, ends = bytes(reply.output or b"")[:REPLY_BYTES].partition(b"\n")
+        output: Any = reply.output or b""
+        size, _, ends = output[:REPLY_BYTES].partition(b"\n")
         total = int(size) if size.strip().isdigit() else 0
         if total <= HEAD_BYTES:
             head, tail = ends[:total], b""
@@ -136,14 +138,14 @@ class PlainRunner:
             started = self._client.api.exec_create(self._id, ["sh", "-c", END, "sh", nonce])
             attached: Any = self._client.api.exec_start(started["Id"], socket=True)
         try:
-            _read(getattr(attached, "_sock", attached), time.monotonic() + BACKSTOP_S)
+            _read(raw_socket(attached), time.monotonic() + BACKSTOP_S)
         except TimeoutError as error:
             raise SandboxLost("The container does not let its processes be ended.") from error
         finally:
             attached.close()
 
 
-def _read(stream: Any, deadline: float) -> bytes:
+def _read(stream: socket.socket, deadline: float) -> bytes:
     """Reads standard output until the other end closes; raises TimeoutError at the deadline."""
     raw, out = bytearray(), bytearray()
     while True:

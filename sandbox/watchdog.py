@@ -84,7 +84,7 @@ class Watchdog:
             for container_id, about in watched:
                 try:
                     self._look(container_id, about, free)
-                except Exception:  # noqa: BLE001, S112 - whatever fails now is tried again soon
+                except Exception:  # noqa: S112 - whatever fails now is tried again soon
                     continue
         if self._client is not None:
             self._client.close()
@@ -122,9 +122,9 @@ class Watchdog:
     def _written(self, container_id: str) -> int:
         """Bytes in the container's own layer, and in deleted files that it still holds open."""
         api = self._engine().api
-        url = api._url("/containers/{0}/json", container_id)
-        about = api._result(api._get(url, params={"size": 1}), json=True)
-        return int(about.get("SizeRw") or 0) + _held(int(about["State"].get("Pid") or 0))
+        found = api.containers(size=True, filters={"id": container_id})
+        written = sum(int(row.get("SizeRw") or 0) for row in found)
+        return written + _held(int(api.inspect_container(container_id)["State"]["Pid"] or 0))
 
     def _engine(self) -> docker.DockerClient:
         # A client of its own: the SDK's session is not made for two threads.
