@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agent.errors import InputError
 from agent.start_state import StartState, check_path, pack_start_state, session_copy
@@ -189,16 +190,15 @@ class Environment:
         check_path(name)
         path = self.root / PROVENANCE / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(data)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        _replace(path, data)
         return path
+
+    def update_metadata(self, changes: Mapping[str, Any]) -> None:
+        """Change keys of `[metadata.kettle]` in `task.toml`; the object itself stays as loaded."""
+        config = TaskConfig.parse(_text(self.root, TASK))
+        own = config.metadata.get("kettle")
+        config.metadata["kettle"] = {**(own if isinstance(own, dict) else {}), **changes}
+        _replace(self.root / TASK, config.dump().encode())
 
 
 def write(
@@ -279,6 +279,18 @@ def digest(root: Path) -> str:
         content = hashlib.sha256(data).digest()
         state.update(b"%d:%s:%s:" % (len(os.fsencode(name)), os.fsencode(name), kind) + content)
     return state.hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _put(root: Path, name: str, data: bytes, mode: int) -> None:

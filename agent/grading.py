@@ -206,6 +206,12 @@ class Grader:
                     self._base = self._carry_out(box)
             return self._base
 
+    def work_tree_owner(self) -> str:
+        """Owner and mode of the work tree's own directory, such as `1000:1000 755`."""
+        with self._container("owner") as box:
+            found = box.run(f"stat -c '%u:%g %a' {WORK_TREE}", timeout_s=PREPARE_S, cwd="/")
+            return found.output.strip()
+
     def final_tree(self, candidate: Candidate) -> Tree:
         """The work tree as a candidate leaves it.
 

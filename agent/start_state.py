@@ -129,6 +129,8 @@ def pack_start_state(
             errors="surrogateescape",
         ) as tar,
     ):
+        # The root comes first, so that unpacking hands the work tree itself to the solver.
+        _add(tar, ".", None)
         for name in sorted({*kept, *directories}, key=os_bytes):
             _add(tar, name, kept.get(name))
     archive = raw.getvalue()

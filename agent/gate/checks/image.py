@@ -1,0 +1,133 @@
+"""Checks of the image: it builds, and its work tree is the start state."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from agent.environment import DOCKERFILE
+from agent.gate.said import Said, clip, failed, listing, not_applicable, passed
+from agent.gate.trials import Trials
+from agent.grading import WORK_TREE, CandidateFailed
+from agent.start_state import SOLVER_ID
+from agent.tree import Tree
+from sandbox.bases import ensure, with_trust
+from sandbox.dockerfile import rewrite_from
+from sandbox.errors import BuildFailed, ImageError, TransferError
+
+
+def builds(trials: Trials) -> Said:
+    """The image builds from `environment/` alone.
+
+    FROM lines are answered with local base images that trust what the host trusts; the finished
+    environment is not changed. A build that takes longer than `[environment] build_timeout_sec`
+    has failed.
+    """
+    environment = trials.environment
+    dockerfile = environment.read(DOCKERFILE)
+    if dockerfile is None:
+        wanted = str(environment.config.environment.docker_image)
+        trials.image_id = ensure(trials.engine, wanted).id
+        return passed(f"a prebuilt image, {wanted}")
+    trials.build_context = context = build_context(trials, dockerfile)
+    try:
+        image = trials.engine.build(
+            context,
+            timeout_s=environment.config.environment.build_timeout_sec,
+            keep=trials.settings.keep_image,
+        )
+    except BuildFailed as e:
+        return failed(
+            "the image does not build",
+            clip(f"{e}\n{e.log}"),
+            "Correct environment/Dockerfile so that every step succeeds.",
+        )
+    except ImageError as e:
+        return failed("the image does not build", str(e))
+    trials.image, trials.image_id = image, image.id
+    return passed(
+        f"{image.size_bytes >> 20} MiB in {image.seconds:.1f} s",
+        image_id=image.id,
+        size_bytes=image.size_bytes,
+        build_seconds=round(image.seconds, 2),
+    )
+
+
+def build_context(trials: Trials, dockerfile: bytes) -> bytes:
+    """`environment/` as a tar, its Dockerfile resting on what this machine can give."""
+    text = with_trust(trials.engine, dockerfile.decode("utf-8", "replace"))
+    bases: list[str] = []
+
+    def seen(image: str) -> None:
+        bases.append(image)
+
+    rewrite_from(text, seen, {})
+    trials.bases = bases
+    plain = trials.environment.archive("environment")
+    rewritten = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(plain)) as source,
+        tarfile.open(fileobj=rewritten, mode="w", format=tarfile.GNU_FORMAT) as target,
+    ):
+        for member in source:
+            if member.name == "Dockerfile":
+                member.size = len(text.encode())
+                target.addfile(member, io.BytesIO(text.encode()))
+            else:
+                target.addfile(member, source.extractfile(member) if member.isreg() else None)
+    return rewritten.getvalue()
+
+
+def start_state(trials: Trials) -> Said:
+    """The work tree in the image is the start state: same paths, modes and contents.
+
+    Everything in it belongs to the solver, nothing was added by the build (bytecode, build
+    folders, lock files), and nothing is missing.
+    """
+    packed = trials.environment.start
+    if packed is None:
+        return not_applicable("the task brings no packed start state")
+    try:
+        wanted = Tree.from_tar(packed)
+    except TransferError as e:
+        return failed("start.tar.gz is not a plain archive", str(e))
+    try:
+        found = trials.grader.base_tree()
+    except CandidateFailed as e:
+        return failed(f"the image has no readable {WORK_TREE}", str(e))
+    extra = sorted(found.entries.keys() - wanted.entries.keys())
+    missing = sorted(wanted.entries.keys() - found.entries.keys())
+    different = sorted(
+        path
+        for path in found.entries.keys() & wanted.entries.keys()
+        if not found.entries[path].same(wanted.entries[path])
+    )
+    owner = trials.grader.work_tree_owner().split()
+    if owner[:1] != [f"{SOLVER_ID}:{SOLVER_ID}"]:
+        return failed(
+            f"{WORK_TREE} itself belongs to {owner[0] if owner else 'nobody'}",
+            f"The solver can make no new file in it. Put `RUN install -d -o solver -g solver "
+            f"{WORK_TREE}` before `ADD start.tar.gz {WORK_TREE}/`.",
+        )
+    foreign = sorted(p for p, e in found.entries.items() if (e.uid, e.gid) != (SOLVER_ID,) * 2)
+    if not (extra or missing or different or foreign):
+        return passed(f"{len(wanted.entries)} entries, all as packed", digest=found.digest)
+    parts = [
+        listing(paths, title)
+        for title, paths in (
+            ("In the image only:", extra),
+            ("Missing in the image:", missing),
+            ("With other content or mode:", different),
+            (f"Not owned by {SOLVER_ID}:{SOLVER_ID}:", foreign),
+        )
+        if paths
+    ]
+    return failed(
+        f"{len(extra)} extra, {len(missing)} missing, {len(different)} different, "
+        f"{len(foreign)} with another owner",
+        *parts,
+        f"Let `ADD start.tar.gz {WORK_TREE}/` be the last step that touches {WORK_TREE}.",
+        extra=extra[:200],
+        missing=missing[:200],
+        different=different[:200],
+    )

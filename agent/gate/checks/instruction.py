@@ -1,0 +1,95 @@
+"""The check of what the solver is told."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from agent.gate.outcome import names_of_tests
+from agent.gate.said import Said, failed, listing, passed
+from agent.gate.trials import Trials
+from agent.tree import Tree
+
+MIN_WORDS = 3
+"""Fewer words are no task."""
+MIN_COMMIT_CHARS = 7
+"""git's shortest abbreviation in common use."""
+QUOTED_CHARS = 160
+
+
+def instruction(trials: Trials) -> Said:
+    """The instruction is the user's words and gives nothing of the solution away.
+
+    It holds no line that the oracle adds, no identifier that only the oracle has and the user did
+    not type, no name or file of a hidden test, and no outcome commit. What the builder added to
+    the user's words is listed from the provenance; without provenance only the text is looked at.
+    """
+    environment = trials.environment
+    text = environment.instruction
+    words = re.findall(r"\w+", text)
+    if len(words) < MIN_WORDS:
+        return failed("the instruction is empty", "instruction.md holds the user's own words.")
+    leaks: list[str] = []
+    outcome = trials.outcome
+    start = trials.start or Tree()
+    added = _added_lines(environment.read("provenance/instruction.json"))
+    # What the user typed is no leak, whatever it is: lines that the builder added are judged.
+    judged = text if added is None else "\n".join(added)
+    lines = {line.strip(" \t>`*-") for line in judged.splitlines()}
+    if outcome is not None:
+        leaks += [
+            f"a line that only the solution has: {mark[:QUOTED_CHARS]}"
+            for mark in outcome.marks
+            if any(mark in line for line in lines)
+        ]
+        leaks += [
+            f"an identifier that only the solution has: {name}"
+            for name in outcome.names
+            if added is not None and re.search(rf"\b{re.escape(name)}\b", judged)
+        ]
+    leaks += _hidden_tests(trials, judged, start)
+    kettle = environment.kettle
+    for commit in kettle.outcome_commits if kettle else []:
+        if len(commit) >= MIN_COMMIT_CHARS and commit[:MIN_COMMIT_CHARS] in text:
+            leaks.append(f"the outcome's commit {commit[:12]}")
+    marks = "" if added is None else listing(added, "Lines that the user did not write so:")
+    if leaks:
+        return failed(
+            "the instruction gives the solution away",
+            listing(leaks, "It holds:"),
+            "Say what the user wanted, in the user's words; leave out how it was done.",
+            marks,
+            leaks=leaks[:100],
+        )
+    if added is None:
+        return passed(f"{len(words)} words; no provenance says which are the user's")
+    return passed(f"{len(words)} words, {len(added)} lines added to the user's", marks, added=added)
+
+
+def _added_lines(record: bytes | None) -> list[str] | None:
+    if record is None:
+        return None
+    try:
+        said = json.loads(record)
+        lines = said["added_lines"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return [str(line) for line in lines] if isinstance(lines, list) else None
+
+
+def _hidden_tests(trials: Trials, text: str, start: Tree) -> list[str]:
+    known = b"\0".join(data for path, data in start.files() if "test" in path.lower())
+    found = []
+    for path, data in trials.environment.files("tests"):
+        name = path.rsplit("/", 1)[-1]
+        if name in ("kit.py", "suites.py", "test.sh", "judge.py"):
+            continue
+        inside = path.split("tests/files/", 1)[-1]
+        if inside not in start.entries and len(name) > 8 and name in text:
+            found.append(f"the name of a hidden test file: {name}")
+        found += [
+            f"the name of a hidden test: {test}"
+            for test in sorted(names_of_tests(data))
+            if test in text and test.encode() not in known
+        ]
+    return found

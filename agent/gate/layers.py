@@ -1,0 +1,201 @@
+"""Every file that an image ever held: its layers one by one, deleted files included.
+
+A file that a later step deletes is still in the image for whoever has it, so looking at a container
+is not enough. Layers of the base image are passed over: they are older than the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import docker
+
+from sandbox.errors import SandboxError
+
+MAX_SEARCHED_BYTES = 64 << 20
+"""Of one file; larger ones are searched in their first part, and named in the report."""
+MAX_EXPANDED_BYTES = 128 << 20
+"""Of one archive, unpacked; archives are looked into one level deep."""
+MAX_ARCHIVE_MEMBERS = 20_000
+_BLOCK_BYTES = 1 << 20
+_SPOOLED_BYTES = 32 << 20
+"""A layer is kept in memory up to here, beyond that in a temporary file."""
+_ZIP_NAMES = (".zip", ".whl", ".egg", ".jar", ".nupkg")
+_TAR_NAMES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".crate")
+
+
+@dataclass(frozen=True)
+class LayerFile:
+    """A regular file in a layer.
+
+    Attributes:
+        layer: position among the image's layers, from 0 for the lowest.
+        path: absolute in the image; members of an archive follow a `!`.
+        data: content, bounded.
+        whole: False when only the first part was read.
+    """
+
+    layer: int
+    path: str
+    data: bytes
+    whole: bool = True
+
+
+def added_files(
+    client: docker.DockerClient, image: str, bases: Iterable[str] = ()
+) -> Iterator[LayerFile]:
+    """All regular files in the layers of an image that none of its bases has.
+
+    Args:
+        client: connected to the engine.
+        image: id of the image.
+        bases: names of images whose layers are passed over.
+
+    Raises:
+        SandboxError: the engine does not hand out the image.
+    """
+    order = _layers(client, image)
+    known = {layer for base in bases for layer in _layers(client, base)}
+    new = [layer for layer in order if layer not in known]
+    if not new:
+        return
+    try:
+        stream = client.images.get(image).save(chunk_size=_BLOCK_BYTES)
+        with tarfile.open(fileobj=_Blocks(stream), mode="r|") as outer:
+            for member in outer:
+                if not member.isreg() or not _may_be_layer(member.name):
+                    continue
+                source = outer.extractfile(member)
+                if source is None:
+                    continue
+                with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as spool:
+                    state = hashlib.sha256()
+                    while block := source.read(_BLOCK_BYTES):
+                        state.update(block)
+                        spool.write(block)
+                    name = f"sha256:{state.hexdigest()}"
+                    if name in new:
+                        spool.seek(0)
+                        yield from _files(order.index(name), spool)
+    except docker.errors.DockerException as e:
+        raise SandboxError(f"The engine does not hand out the image: {e}") from e
+    except tarfile.TarError as e:
+        raise SandboxError(f"The image cannot be read as an archive: {e}") from e
+
+
+def expanded(file: LayerFile) -> Iterator[LayerFile]:
+    """A file itself and, for an archive, its members."""
+    yield file
+    name = file.path.lower()
+    try:
+        if name.endswith(_ZIP_NAMES):
+            yield from _zip_members(file)
+        elif name.endswith(_TAR_NAMES):
+            yield from _tar_members(file)
+        elif name.endswith(".gz"):
+            data = zlib.decompressobj(wbits=31).decompress(file.data, MAX_EXPANDED_BYTES)
+            yield LayerFile(file.layer, file.path + "!", data)
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError):
+        return
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error):
+        return
+
+
+def history(client: docker.DockerClient, image: str) -> list[str]:
+    """The commands that made an image's layers, the lowest first."""
+    try:
+        entries = client.images.get(image).history()
+    except docker.errors.DockerException as e:
+        raise SandboxError(f"The engine does not tell the image's history: {e}") from e
+    return [str(e.get("CreatedBy", "")) for e in reversed(entries)]
+
+
+def _layers(client: docker.DockerClient, image: str) -> list[str]:
+    try:
+        attributes = client.images.get(image).attrs
+    except docker.errors.ImageNotFound:
+        return []
+    except docker.errors.DockerException as e:
+        raise SandboxError(f"The engine does not know the image {image}: {e}") from e
+    return [str(layer) for layer in (attributes.get("RootFS") or {}).get("Layers") or []]
+
+
+def _may_be_layer(name: str) -> bool:
+    return name.endswith("/layer.tar") or name.startswith("blobs/sha256/")
+
+
+def _files(layer: int, spool: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[LayerFile]:
+    try:
+        with tarfile.open(fileobj=spool, mode="r:") as tar:
+            for member in tar:
+                if not member.isreg():
+                    continue
+                source = tar.extractfile(member)
+                data = source.read(MAX_SEARCHED_BYTES) if source else b""
+                path = "/" + member.name.lstrip("./")
+                if member.name.startswith("."):
+                    path = "/" + member.name.removeprefix("./")
+                yield LayerFile(layer, path, data, whole=len(data) == member.size)
+    except tarfile.ReadError:
+        # A blob that is no layer, such as the image's configuration.
+        return
+
+
+def _zip_members(file: LayerFile) -> Iterator[LayerFile]:
+    left = MAX_EXPANDED_BYTES
+    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
+        for info in archive.infolist()[:MAX_ARCHIVE_MEMBERS]:
+            if info.is_dir() or left <= 0:
+                continue
+            with archive.open(info) as source:
+                data = source.read(left)
+            left -= len(data)
+            yield LayerFile(file.layer, f"{file.path}!{info.filename}", data)
+
+
+def _tar_members(file: LayerFile) -> Iterator[LayerFile]:
+    left = MAX_EXPANDED_BYTES
+    with tarfile.open(fileobj=io.BytesIO(file.data), mode="r:*") as archive:
+        for count, member in enumerate(archive):
+            if count >= MAX_ARCHIVE_MEMBERS or left <= 0:
+                return
+            source = archive.extractfile(member) if member.isreg() else None
+            if source is None:
+                continue
+            data = source.read(left)
+            left -= len(data)
+            yield LayerFile(file.layer, f"{file.path}!{member.name}", data)
+
+
+class _Blocks(io.RawIOBase):
+    """An iterator of blocks as a file that can be read once."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts = [self._rest]
+        have = len(self._rest)
+        while size < 0 or have < size:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            parts.append(block)
+            have += len(block)
+        data = b"".join(parts)
+        if size < 0:
+            self._rest = b""
+            return data
+        self._rest = data[size:]
+        return data[:size]

@@ -1,0 +1,214 @@
+"""What a leak can be known by: marks of the solution, of the hidden tests, of the session.
+
+All tests here are substring searches in bytes with a few dozen short marks, because they run over
+every file of an image.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import dataclass, field
+
+from agent.gate import outcome as outcomes
+from agent.gate.outcome import is_copy, names_of_tests, new_lines
+from agent.gate.trials import Trials
+from agent.project import detect
+from agent.tree import Tree
+
+FIRST_PASS = 12
+"""Marks that every file is searched for; only a file that holds one is searched for the rest."""
+COMPILED_NAMES = 2
+"""Names of the solution in one compiled file that make it a compiled solution."""
+MIN_SESSION_CHARS = 60
+"""A sentence of the agent's this long recurs nowhere by chance."""
+MAX_SESSION_MARKS = 12
+MAX_TEST_NAMES = 60
+MAX_TEST_MARKS = 40
+MIN_TEST_BYTES = 64
+"""Smaller files (an empty `__init__.py`) are the same in many projects."""
+
+_KIT = ("tests/kit.py", "tests/suites.py", "tests/test.sh")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Marks of one environment.
+
+    Attributes:
+        solution: lines that only the oracle has, the longest first.
+        names: identifiers that only the oracle has.
+        changed_modules: size of the source before and after, by module name, of Python files
+            that the oracle changes.
+        tests: lines that only the hidden tests have.
+        test_names: names of tests that the start state does not have.
+        test_files: contents of hidden test files.
+        session: sentences and ids of the session.
+        project: the project's own name as a package.
+        version: its version at the start, where a manifest says it.
+    """
+
+    solution: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    changed_modules: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tests: tuple[str, ...] = ()
+    test_names: tuple[str, ...] = ()
+    test_files: frozenset[bytes] = frozenset()
+    session: tuple[bytes, ...] = ()
+    project: str = ""
+
+    @classmethod
+    def of(cls, trials: Trials) -> Marks:
+        """Collect the marks of an environment."""
+        start = trials.start or Tree()
+        known = {data for _, data in start.files()}
+        outcome = trials.outcome
+        modules = {}
+        for path, (before, after) in (outcome.changed if outcome else {}).items():
+            if path.endswith(".py") and after is not None:
+                modules[path.rsplit("/", 1)[-1][:-3]] = (len(before or b""), len(after))
+        lines: list[str] = []
+        names: set[str] = set()
+        files: set[bytes] = set()
+        for path, data in trials.environment.files("tests"):
+            if path in _KIT or data in known:
+                continue
+            lines += [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
+            names |= names_of_tests(data)
+            if len(data) >= MIN_TEST_BYTES:
+                files.add(data)
+        in_start = [data for path, data in start.files() if len(data) <= outcomes.MAX_TEXT_BYTES]
+        fresh = [n for n in names if not any(n.encode() in data for data in in_start)]
+        return cls(
+            solution=outcome.marks if outcome else (),
+            names=outcome.names if outcome else (),
+            changed_modules=modules,
+            tests=new_lines(lines, start)[:MAX_TEST_MARKS],
+            test_names=tuple(sorted(fresh, key=lambda n: (-len(n), n))[:MAX_TEST_NAMES]),
+            test_files=frozenset(files),
+            session=_session_marks(trials, in_start),
+            project=_project_name(start),
+        )
+
+    def solution_in(self, data: bytes) -> list[str]:
+        """Marks of the solution in a file; empty when they make no copy."""
+        seen = _seen(self.solution, data)
+        return seen if is_copy(len(seen), self.solution) else []
+
+    def compiled(self, path: str, data: bytes) -> str:
+        """Why a compiled file is taken for the solution's; "" when it is not."""
+        module = re.sub(r"\.(cpython|pypy)[^.]*$", "", path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+        sizes = self.changed_modules.get(module)
+        if sizes and path.endswith(".pyc") and len(data) >= 16:
+            flags, _, size = struct.unpack("<III", data[4:16])
+            # Bytecode that is checked by time records the size of its source (PEP 552).
+            if flags == 0 and size == sizes[1] & 0xFFFFFFFF and sizes[0] != sizes[1]:
+                return f"bytecode of a source of {size} bytes, as the solution's {module}.py"
+        seen = [name for name in self.names if name.encode() in data]
+        if len(seen) >= min(COMPILED_NAMES, len(self.names)) and seen:
+            return f"names that only the solution has: {', '.join(seen[:5])}"
+        return ""
+
+    def hidden_test_in(self, path: str, data: bytes, *, cache: bool) -> str:
+        """Why a file is taken for a hidden test or a record of one; "" when it is not."""
+        if data in self.test_files:
+            return "a file of the verifier, as it is"
+        seen = _seen(self.tests, data)
+        if is_copy(len(seen), self.tests):
+            return f"{len(seen)} lines that only the hidden tests have, such as: {seen[0][:100]}"
+        named = [n for n in self.test_names if n.encode() in data] if cache else []
+        return f"names of hidden tests: {', '.join(named[:5])}" if named else ""
+
+    def session_in(self, data: bytes) -> str:
+        """Why a file is taken for a copy of the session; "" when it is not."""
+        for mark in self.session:
+            if mark in data:
+                return f"text of the session: {mark[:80].decode('utf-8', 'replace')}"
+        return ""
+
+    def other_release(self, path: str, data: bytes) -> str:
+        """Why a file belongs to another copy of the project itself; "" when it does not."""
+        if not self.project or path.startswith("/app/"):
+            return ""
+        name = re.sub(r"[-_.]+", "[-_.]+", re.escape(self.project).replace(r"\-", "-"))
+        if re.search(rf"(?i)/{name}-[0-9][^/]*\.(whl|tar\.gz|tgz|zip|egg)$", path):
+            return "a release of the project in a cache"
+        record = re.search(rf"(?i)/{name}-[0-9][^/]*\.dist-info/RECORD$", path)
+        if record:
+            # An install in place records only its metadata and a pointer to the work tree.
+            code = [
+                row.split(",")[0]
+                for row in data.decode("utf-8", "replace").splitlines()
+                if re.search(r"\.(py|so)(,|$)", row)
+                and not re.match(r"__editable__|_?_?editable|_virtualenv", row)
+            ]
+            if code:
+                return f"the project is installed outside the work tree ({code[0]}, …)"
+        if re.search(rf"/node_modules/{re.escape(self.project)}/package\.json$", path):
+            return "the project is installed among its own dependencies"
+        return ""
+
+
+def _seen(marks: tuple[str, ...], data: bytes) -> list[str]:
+    first = [m for m in marks[:FIRST_PASS] if m.encode() in data]
+    if not first:
+        return []
+    return first + [m for m in marks[FIRST_PASS:] if m.encode() in data]
+
+
+def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
+    """The longest sentences that were said in the session, and its identifier."""
+    texts: list[str] = []
+    for name in ("provenance/session.json", "provenance/session.jsonl"):
+        data = trials.environment.read(name)
+        for document in _json_documents(data or b""):
+            _strings(document, texts)
+    instruction = trials.environment.instruction
+    marks = {
+        sentence.strip()
+        for text in texts
+        for sentence in re.split(r"[\n.!?]", text)
+        if len(sentence.strip()) >= MIN_SESSION_CHARS and sentence.strip() not in instruction
+    }
+    found: list[bytes] = []
+    for mark in sorted(marks, key=lambda m: (-len(m), m)):
+        # JSON escapes what is not ASCII, so only plain sentences are found in any copy.
+        if mark.isascii() and '"' not in mark and "\\" not in mark:
+            data = mark[:400].encode()
+            if not any(data in other for other in in_start):
+                found.append(data)
+        if len(found) >= MAX_SESSION_MARKS:
+            break
+    return tuple(found)
+
+
+def _json_documents(data: bytes) -> list[object]:
+    try:
+        return [json.loads(data)] if data else []
+    except (ValueError, RecursionError):
+        documents: list[object] = []
+        for line in data.splitlines():
+            try:
+                documents.append(json.loads(line))
+            except (ValueError, RecursionError):
+                continue
+        return documents
+
+
+def _strings(value: object, into: list[str]) -> None:
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, str):
+            into.append(one)
+        elif isinstance(one, dict):
+            stack.extend(one.values())
+        elif isinstance(one, list):
+            stack.extend(one)
+
+
+def _project_name(start: Tree) -> str:
+    if not start.entries:
+        return ""
+    return detect(list(start.entries), lambda path: start.read(path) or b"").name

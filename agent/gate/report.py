@@ -1,0 +1,87 @@
+"""The gate's report, for the builder's model, for people, and for the record."""
+
+from __future__ import annotations
+
+import hashlib
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from agent.environment import Environment
+from agent.gate.model import Check, CheckVerdict, GateReport
+from agent.gate.said import clip
+
+BUILDER_CHARS = 6000
+"""The report that a model reads: enough for every failed check, little enough to read each time."""
+MIN_EVIDENCE_CHARS = 400
+"""However many checks fail, each shows this much of its evidence."""
+RECORD = "gate.json"
+
+_COLOURS = {
+    CheckVerdict.PASS: "green",
+    CheckVerdict.FAIL: "bold red",
+    CheckVerdict.ERROR: "magenta",
+    CheckVerdict.NOT_APPLICABLE: "dim",
+    CheckVerdict.UNTRIED: "yellow",
+}
+
+
+def as_text(report: GateReport) -> str:
+    """The report as the builder's model reads it: what failed, why, and what to do."""
+    lines = [f"The gate {'passes' if report.passed else 'does not pass'} this environment."]
+    for check in report.checks:
+        lines.append(f"  {check.verdict:<15}{check.name:<16}{check.summary}")
+    if report.passed and report.isolation != "isolated":
+        lines.append(
+            "The verifier is in-process: graded code runs in reach of its verdict. Checks written "
+            "with kit.run or kit.call_python would be isolated."
+        )
+    telling = [c for c in report.checks if c.verdict in (CheckVerdict.FAIL, CheckVerdict.ERROR)]
+    if telling:
+        room = max(MIN_EVIDENCE_CHARS, (BUILDER_CHARS - len("\n".join(lines))) // len(telling))
+        for check in telling:
+            lines += ["", f"{check.name}: {check.summary}"]
+            if check.verdict is CheckVerdict.ERROR:
+                lines.append("(Trouble with the machine, not with your environment.)")
+            lines.append(clip("\n".join(check.evidence), room))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_table(report: GateReport) -> RenderableType:
+    """The report as a table for a terminal, with the evidence of what did not pass."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column("check", style="bold", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what was seen")
+    table.add_column("s", justify="right")
+    parts: list[RenderableType] = [table]
+    for check in report.checks:
+        colour = _COLOURS[check.verdict]
+        table.add_row(
+            check.name,
+            Text(check.verdict, style=colour),
+            Text(check.summary),
+            f"{check.seconds:.1f}",
+        )
+        if check.verdict in (CheckVerdict.FAIL, CheckVerdict.ERROR) and check.evidence:
+            parts += [Text(f"\n{check.name}", style=colour), *_evidence(check)]
+    closing = "passes" if report.passed else "does not pass"
+    style = "bold green" if report.passed else "bold red"
+    parts.append(
+        Text(f"\nThe environment {closing} ({report.isolation}, {report.seconds:.1f} s)", style)
+    )
+    return Group(*parts)
+
+
+def write_report(environment: Environment, report: GateReport) -> None:
+    """Record the report in the environment's provenance and its digest in `task.toml`."""
+    data = (report.model_dump_json(indent=1) + "\n").encode()
+    environment.write_provenance(RECORD, data)
+    if environment.kettle is not None:
+        environment.update_metadata({"gate_digest": hashlib.sha256(data).hexdigest()})
+
+
+def _evidence(check: Check) -> list[RenderableType]:
+    return [Padding(Text(paragraph), (0, 0, 0, 2)) for paragraph in check.evidence]

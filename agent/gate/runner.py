@@ -1,0 +1,144 @@
+"""Runs the checks on one environment and collects their verdicts.
+
+The checks run side by side; each waits for the grades that it needs. Trouble with the engine is
+tried once more and then reported as `error`, never as the environment's fault.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from agent import __version__
+from agent.environment import Environment
+from agent.errors import InputError
+from agent.gate.checks.hygiene import hygiene
+from agent.gate.checks.image import builds, start_state
+from agent.gate.checks.instruction import instruction
+from agent.gate.checks.offline import offline
+from agent.gate.checks.rewards import nop_fails, oracle_passes, stable
+from agent.gate.checks.sealed import sealed
+from agent.gate.isolation import isolation
+from agent.gate.model import Check, CheckVerdict, GateReport
+from agent.gate.said import Said, untried
+from agent.gate.settings import GateSettings
+from agent.gate.trials import Trials, Unready, retried
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError
+
+MAX_CHECKS_AT_ONCE = 8
+"""Threads that mostly wait for containers; the grades themselves have workers of their own."""
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """A check of the gate.
+
+    Attributes:
+        name: as reports and documents call it.
+        function: does it.
+        after: names of checks that must pass before it makes sense.
+        deep: whether it is left out of a core run.
+    """
+
+    name: str
+    function: Callable[[Trials], Said]
+    after: tuple[str, ...] = ("builds",)
+    deep: bool = False
+
+
+_VERDICTS = ("nop-fails", "oracle-passes")
+
+CHECKS: tuple[GateCheck, ...] = (
+    GateCheck("builds", builds, after=()),
+    GateCheck("start-state", start_state),
+    GateCheck("sealed", sealed),
+    GateCheck("nop-fails", nop_fails),
+    GateCheck("oracle-passes", oracle_passes),
+    GateCheck("stable", stable, after=("builds", *_VERDICTS)),
+    GateCheck("offline", offline, after=("builds", *_VERDICTS)),
+    GateCheck("instruction", instruction),
+    GateCheck("hygiene", hygiene, after=()),
+)
+
+
+def run(
+    engine: Engine,
+    environment: Environment,
+    *,
+    settings: GateSettings = GateSettings(),  # noqa: B008 (frozen)
+    on_progress: Callable[[Check], None] | None = None,
+) -> GateReport:
+    """Put an environment through its trials.
+
+    Args:
+        engine: builds its image and runs its containers.
+        environment: any Harbor task of one step.
+        settings: how thoroughly.
+        on_progress: called with each check as it gets its verdict, from any thread.
+
+    Returns:
+        The report; checks in the order of `CHECKS`.
+
+    Raises:
+        InputError: the environment's files cannot be read as a task.
+    """
+    begun = time.monotonic()
+    with Trials(engine, environment, settings) as trials:
+        done: dict[str, Future[Check]] = {}
+
+        def perform(check: GateCheck) -> Check:
+            since = time.monotonic()
+            said = _unmet(check, done) or _say(check, trials)
+            result = Check(
+                name=check.name,
+                verdict=said.verdict,
+                summary=said.summary,
+                evidence=list(said.evidence),
+                details=said.details,
+                seconds=round(time.monotonic() - since, 3),
+            )
+            if check.name == "builds" and said.verdict is CheckVerdict.PASS:
+                trials.begin_core()
+            if on_progress is not None:
+                on_progress(result)
+            return result
+
+        chosen = [c for c in CHECKS if settings.depth == "full" or not c.deep]
+        with ThreadPoolExecutor(MAX_CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
+            # In this order a check is queued after those that it waits for, so none is stuck.
+            for check in chosen:
+                done[check.name] = pool.submit(perform, check)
+            checks = [done[c.name].result() for c in chosen]
+    return GateReport(
+        environment_digest=environment.digest,
+        kettle_version=__version__,
+        isolation=isolation(environment),
+        checks=checks,
+        seconds=round(time.monotonic() - begun, 3),
+    )
+
+
+def _unmet(check: GateCheck, done: dict[str, Future[Check]]) -> Said | None:
+    for name in check.after:
+        earlier = done[name].result()
+        if earlier.verdict not in (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE):
+            return untried(f"needs {name}")
+    return None
+
+
+def _say(check: GateCheck, trials: Trials) -> Said:
+    if check.name != "builds" and trials.out_of_time:
+        return untried(f"the budget of {trials.settings.budget_s:g} s was spent")
+    try:
+        return retried(lambda: check.function(trials))
+    except Unready as e:
+        return untried(str(e))
+    except InputError as e:
+        return Said(CheckVerdict.FAIL, str(e))
+    except SandboxError as e:
+        return Said(
+            CheckVerdict.ERROR, "the container engine got in the way", (f"{type(e).__name__}: {e}",)
+        )

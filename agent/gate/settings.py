@@ -1,0 +1,30 @@
+"""How thoroughly the gate works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """Settings of one run of the gate.
+
+    Attributes:
+        repeats: how often nop and oracle are graded in all.
+        budget_s: seconds; what has not begun by then is left untried.
+        workers: candidates graded at one time.
+        seed: decides what is sampled, so that a run can be repeated.
+        depth: `core` proves that the environment works; `full` also tries other candidates.
+        mutants: at most so many mutants of the oracle.
+        alternatives: at most so many rewrites of the oracle.
+        keep_image: leave the built image when the engine is closed.
+    """
+
+    repeats: int = 3
+    budget_s: float = 600.0
+    workers: int = 2
+    seed: int = 0
+    depth: str = "full"
+    mutants: int = 20
+    alternatives: int = 8
+    keep_image: bool = False

@@ -1,0 +1,180 @@
+"""What the checks share: the built image, the grader, and grades that are made side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+from agent.environment import Environment
+from agent.gate import outcome
+from agent.gate.outcome import Outcome
+from agent.gate.settings import GateSettings
+from agent.grading import NOP, ORACLE, PLAIN, Candidate, CandidateFailed, Conditions, Grade, Grader
+from agent.tree import Tree
+from sandbox.build import BuiltImage
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError, TransferError
+
+_T = TypeVar("_T")
+
+
+class Unready(Exception):  # noqa: N818 (control flow, not an error)
+    """What a check needs is not there; the message says why."""
+
+
+class Trials:
+    """One run of the gate on one environment. Used as a context manager.
+
+    Attributes:
+        image: set once the image is built.
+        image_id: the engine's name for it; "" before.
+        build_context: what it was built from, as sent to the engine.
+        bases: images that the Dockerfile rests on, as the engine names them.
+        online_grader: set when only a network lets the oracle pass.
+        deadline: reading of the monotonic clock when the budget is spent.
+    """
+
+    def __init__(self, engine: Engine, environment: Environment, settings: GateSettings) -> None:
+        self.engine = engine
+        self.environment = environment
+        self.settings = settings
+        self.deadline = time.monotonic() + settings.budget_s
+        self.image: BuiltImage | None = None
+        self.image_id = ""
+        self.build_context = b""
+        self.bases: list[str] = []
+        self.online_grader: Grader | None = None
+        self._grader: Grader | None = None
+        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="grade")
+        self._grades: dict[tuple[str, int], Future[Grade]] = {}
+        self._lock = threading.RLock()
+        self._kept: dict[str, object] = {}
+
+    def __enter__(self) -> Trials:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    @property
+    def carried(self) -> bool:
+        """True for environments whose final tree is carried out as data: Kettle's own."""
+        return self.environment.kettle is not None
+
+    @property
+    def out_of_time(self) -> bool:
+        """True when the budget is spent."""
+        return time.monotonic() >= self.deadline
+
+    @property
+    def grader(self) -> Grader:
+        """Grades with the network off.
+
+        Raises:
+            Unready: the image is not built.
+        """
+        with self._lock:
+            if self._grader is None:
+                if not self.image_id:
+                    raise Unready("the image is not built")
+                self._grader = Grader(self.engine, self.environment, self.image_id)
+            return self._grader
+
+    def submit(self, candidate: Candidate, conditions: Conditions = PLAIN) -> Future[Grade]:
+        """Grade a candidate when a worker is free."""
+        return self._pool.submit(retried, lambda: self.grader.grade(candidate, conditions))
+
+    def begin_core(self) -> None:
+        """Queue the grades of nop and oracle, what tells most first."""
+        with self._lock:
+            candidates = [ORACLE, NOP] if self.environment.has_oracle else [NOP]
+            for number in range(self.settings.repeats):
+                # The first oracle is applied while the first nops are graded already.
+                for candidate in candidates if number % 2 == 0 else reversed(candidates):
+                    self._grades[candidate.name, number] = self.submit(candidate)
+
+    def grade(self, candidate: Candidate, number: int = 0) -> Grade:
+        """The grade of nop or oracle in one of the repeats; waits for it.
+
+        Raises:
+            Unready: it was not queued, or was given up.
+            SandboxError: the engine failed twice.
+        """
+        future = self._grades.get((candidate.name, number))
+        if future is None or future.cancelled():
+            raise Unready(f"{candidate.name} was not graded")
+        return future.result()
+
+    def give_up_repeats(self) -> None:
+        """Drop repeats that have not begun: they would repeat a wrong verdict."""
+        for (_, number), future in self._grades.items():
+            if number > 0:
+                future.cancel()
+
+    @property
+    def start(self) -> Tree | None:
+        """The start state as packed; None for a task that has none."""
+
+        def make() -> Tree | None:
+            packed = self.environment.start
+            if packed is None:
+                return None
+            try:
+                return Tree.from_tar(packed)
+            except TransferError:
+                return None
+
+        return self._once("start", make)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the oracle changes; None without one or when it cannot be applied."""
+
+        def make() -> Outcome | None:
+            if not self.environment.has_oracle:
+                return None
+            if self.carried:
+                try:
+                    return outcome.compare(self.grader.base_tree(), self.grader.final_tree(ORACLE))
+                except CandidateFailed:
+                    pass
+            texts = [data for _, data in self.environment.files("solution")]
+            return outcome.from_texts(texts, self.start or Tree())
+
+        return self._once("outcome", make)
+
+    @property
+    def core_works(self) -> bool:
+        """True when nop earns nothing and the oracle everything, in the first repeat.
+
+        Raises:
+            Unready: one of them was not graded.
+        """
+        return self.grade(NOP).reward == 0 and self.grade(ORACLE).passed
+
+    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = make()
+            return self._kept[name]  # type: ignore[return-value]
+
+
+def retried(work: Callable[[], _T]) -> _T:
+    """Do something, and once more if the engine got in the way.
+
+    Raises:
+        SandboxError: the second time, too.
+    """
+    try:
+        return work()
+    except SandboxError:
+        return work()
