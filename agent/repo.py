@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -60,6 +60,8 @@ class Commit:
     email: str
     authored: datetime
     committed: datetime
+    zone: timedelta
+    """How far the author's clock was ahead of UTC."""
     subject: str
     body: str
 
@@ -228,8 +230,9 @@ class Repository:
             "--no-show-signature",
             "--no-mailmap",
             "--encoding=UTF-8",
+            "--date=raw",
         ]
-        arguments += ["--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%ct%x00%B"]
+        arguments += ["--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%ad%x00%ct%x00%B"]
         arguments += [f"--max-count={limit}"] if limit is not None else []
         arguments += ["--first-parent"] if first_parent else []
         if tips is None:
@@ -472,8 +475,9 @@ def _commit(fields: Sequence[bytes]) -> Commit:
         parents=tuple(parents.split()),
         author=author,
         email=email,
-        authored=_time(authored),
+        authored=_time(authored.split(" ")[0]),
         committed=_time(committed),
+        zone=_zone(authored),
         subject=subject,
         body=body.strip("\n"),
     )
@@ -491,6 +495,14 @@ def _time(seconds: str) -> datetime:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)
+
+
+def _zone(raw: str) -> timedelta:
+    found = re.search(r" ([+-])(\d\d)(\d\d)$", raw)
+    if not found:
+        return timedelta()
+    ahead = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return ahead if found[1] == "+" else -ahead
 
 
 def _full(sha: str) -> str:

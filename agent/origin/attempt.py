@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent.origin.evidence import Paths, may_write
+from agent.origin.evidence import Paths, loose_patches, may_write
 from agent.origin.overlay import like
 from agent.origin.start import StartState
 from agent.repo import SYMLINK, Repository, is_safe_path
@@ -88,7 +88,13 @@ def replay(
             state[path] = None if data is None else _text(data)
         return state[path]
 
+    loose = loose_patches(session, paths)
     for number, turn in enumerate(session.turns[:until_turn]):
+        for name, patch in loose.get(number, ()):
+            lines = [line[1:] for line in patch.split("\n") if line.startswith("+")]
+            attempt.added.setdefault(name, []).extend(lines)
+            reason = "the export shows only a part of the change"
+            attempt.unapplied.append(Unapplied(name, number, reason))
         for call in turn.calls:
             if call.command is not None and may_write(call.command.command):
                 attempt.writing_commands += 1

@@ -18,7 +18,9 @@ class Fit(NamedTuple):
     """How well a tree agrees with what was seen."""
 
     exact: float
-    """Share in [0, 1] of the sightings that match, averaged over the files."""
+    """Share in [0, 1] of the first task's sightings that match, averaged over the files."""
+    later: float
+    """The same of what was seen after the first task."""
     alike: float
     """Share in [0, 1] of the seen lines that the files hold anywhere, averaged over the files."""
 
@@ -28,42 +30,54 @@ class Comparison:
 
     def __init__(self, repository: Repository, seen: Evidence, known: Collection[str]) -> None:
         self._repository = repository
-        self._seen = {path: seen.sightings[path] for path in seen.sightings if path in known}
-        self._done: dict[tuple[str, str], Fit] = {}
+        first: dict[str, list[Sighting]] = {}
+        later: dict[str, list[Sighting]] = {}
+        for path, sightings in seen.sightings.items():
+            for sighting in sightings if path in known else ():
+                (first if sighting.first_task else later).setdefault(path, []).append(sighting)
+        # A session that opens with a commit has seen nothing before its task was done.
+        self._first, self._later = (first, later) if first else (later, first)
+        self._done: dict[tuple[str, str, bool], tuple[float, float]] = {}
 
     @property
     def observed(self) -> int:
         """How many files of the repository the session saw before it edited them."""
-        return len(self._seen)
+        return len(self._first)
 
     def fit(self, tree: str) -> Fit:
         """Compares a whole tree, by its full name."""
-        fits = [self.file(path, self._blob(tree, path)) for path in self._seen]
-        count = max(1, len(fits))
-        return Fit(sum(f.exact for f in fits) / count, sum(f.alike for f in fits) / count)
+        exact, alike = self._share(tree, self._first, True)
+        later, _ = self._share(tree, self._later, False)
+        return Fit(exact, later, alike)
 
-    def file(self, path: str, blob: str | None) -> Fit:
-        """Compares one file with a blob."""
-        if blob is None:
-            return Fit(0.0, 0.0)
-        known = self._done.get((path, blob))
-        if known is None:
-            known = self._done[path, blob] = self._compare(self._seen[path], blob)
-        return known
+    def _share(
+        self, tree: str, seen: dict[str, list[Sighting]], first: bool
+    ) -> tuple[float, float]:
+        exact = alike = 0.0
+        for path, sightings in seen.items():
+            blob = self._blob(tree, path)
+            if blob is None:
+                continue
+            key = (path, blob, first)
+            if key not in self._done:
+                self._done[key] = self._compare(sightings, blob)
+            exact += self._done[key][0]
+            alike += self._done[key][1]
+        return exact / max(1, len(seen)), alike / max(1, len(seen))
 
     def _blob(self, tree: str, path: str) -> str | None:
         entry = self._repository.entry(tree, path)
         return entry.sha if entry is not None and entry.mode != SYMLINK else None
 
-    def _compare(self, sightings: Sequence[Sighting], blob: str) -> Fit:
+    def _compare(self, sightings: Sequence[Sighting], blob: str) -> tuple[float, float]:
         try:
             lines = text_lines(self._repository.blob(blob))
         except RepositoryError:
-            return Fit(0.0, 0.0)
+            return 0.0, 0.0
         exact = sum(matches(sighting, lines) for sighting in sightings) / len(sightings)
         there = set(lines)
         seen = [line for sighting in sightings for line in sighting.lines]
-        return Fit(exact, sum(line in there for line in seen) / max(1, len(seen)))
+        return exact, sum(line in there for line in seen) / max(1, len(seen))
 
 
 def text_lines(data: bytes) -> list[str]:
@@ -80,9 +94,11 @@ def matches(sighting: Sighting, lines: Sequence[str]) -> bool:
     if sighting.start is not None:
         at = sighting.start - 1
         return at >= 0 and _same(seen, lines[at : at + len(seen)])
-    first = seen[0]
+    # An edit's old text may begin and end in the middle of a line.
+    if "\n".join(seen) in "\n".join(lines):
+        return True
     return any(
-        _same_line(first, line) and _same(seen, lines[at : at + len(seen)])
+        _same_line(seen[0], line) and _same(seen, lines[at : at + len(seen)])
         for at, line in enumerate(lines)
     )
 

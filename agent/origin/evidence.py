@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agent.session.model import Command, Edit, Session, ToolCall
 
@@ -20,6 +21,8 @@ MAX_SEEN_PER_FILE = 40
 """Sightings kept of one file; more add time and no knowledge."""
 MAX_FRAGMENT_LINES = 400
 """Lines of an edit's old text that are looked for."""
+CHUNK_LINES = 4
+"""Lines compared together where an export does not say which lines stood together."""
 MIN_FRAGMENT_CHARS = 12
 """A shorter text occurs anywhere and tells nothing."""
 MAX_OUTPUT_CHARS = 4_000_000
@@ -41,12 +44,14 @@ class Sighting:
     start: int | None
     """Number of the first line, from 1; None when the place is not known."""
     whole: bool
+    text: str
+    """The file's text, for whole files; "" for parts."""
     settled: bool
     """True when nothing that could write files had run before."""
-    first_task: bool
+    first_prompt: bool
     """True when it was seen before the user's second prompt."""
-    text: str = ""
-    """The file's text, for whole files."""
+    first_task: bool
+    """True when it was seen before the session went on to something else (see `task_end`)."""
 
 
 @dataclass(slots=True)
@@ -62,7 +67,9 @@ class Evidence:
     heads: list[str] = field(default_factory=list)
     """Commit names that git printed as checked out, before the session's first commit."""
     own_commits: list[str] = field(default_factory=list)
-    """Abbreviated names of commits that the session itself made."""
+    """Abbreviated names of commits that the session itself made for its first task."""
+    later_commits: list[str] = field(default_factory=list)
+    """The same, for what it went on to afterwards."""
     dirty: set[str] | None = None
     """Files with uncommitted changes in the first `git status`; None when none was run."""
     moved: bool = False
@@ -107,53 +114,129 @@ def collect(session: Session, known: Collection[str]) -> tuple[Evidence, Paths]:
     """
     paths = Paths(session, known)
     evidence = Evidence()
+    until = task_end(session)
+    loose = loose_patches(session, paths)
     settled = True
     prompts = 0
-    for turn in session.turns:
+    for number, turn in enumerate(session.turns):
         if turn.role == "user" and turn.text.strip() and not turn.sidechain:
             prompts += 1
+        first_task = until is None or number < until
+        for path, patch in loose.get(number, ()):
+            kept = evidence.sightings.setdefault(path, [])
+            if path not in evidence.edited and not (evidence.moved and evidence.sightings):
+                for lines in _chunks(_old_lines(patch)):
+                    kept.append(Sighting(path, lines, None, False, "", settled, False, first_task))
+            evidence.edited[path] = evidence.edited.get(path, 0) + 1
         for call in turn.calls:
-            for sighting in _seen(call, paths, settled, prompts <= 1):
-                kept = evidence.sightings.setdefault(sighting.path, [])
-                if sighting.path not in evidence.edited and len(kept) < MAX_SEEN_PER_FILE:
-                    kept.append(sighting)
+            # What was seen after a checkout belongs to another commit than the start.
+            if not (evidence.moved and evidence.sightings):
+                when = (settled, prompts <= 1, first_task)
+                for path, look in _seen(call, paths):
+                    kept = evidence.sightings.setdefault(path, [])
+                    if path not in evidence.edited and len(kept) < MAX_SEEN_PER_FILE:
+                        kept.append(Sighting(path, *look, *when))
             if call.failed is not True:
                 for edit in call.edits:
                     for name in (edit.path, edit.new_path):
-                        if name and (path := paths.relative(name)):
-                            evidence.edited[path] = evidence.edited.get(path, 0) + 1
+                        if name and (path_ := paths.relative(name)):
+                            evidence.edited[path_] = evidence.edited.get(path_, 0) + 1
             if call.command is not None:
-                _git_facts(call.command, evidence)
+                _git_facts(call.command, evidence, first_task)
                 settled = settled and not may_write(call.command.command)
     evidence.sightings = {path: kept for path, kept in evidence.sightings.items() if kept}
     evidence.mentioned = set(_mentioned(session, paths))
     return evidence, paths
 
 
-def _seen(call: ToolCall, paths: Paths, settled: bool, first_task: bool) -> Iterator[Sighting]:
-    for view in call.views:
-        path = paths.relative(view.path, call.command.cwd if call.command else None)
-        if path:
-            lines = _lines(view.text)
-            text = view.text if view.whole else ""
-            yield Sighting(path, lines, view.start_line, view.whole, settled, first_task, text)
-    if call.command is not None and not call.views:
-        for path, lines, start, text in _printed(call.command, paths):
-            yield Sighting(path, lines, start, bool(text), settled, first_task, text)
+def task_end(session: Session) -> int | None:
+    """Index of the turn at which the session goes on to something else; None when it does not.
+
+    A session that commits has finished a task; the user's next prompt after that begins another.
+    """
+    committed = False
+    for number, turn in enumerate(session.turns):
+        if committed and turn.role == "user" and turn.text.strip() and not turn.sidechain:
+            return number
+        for call in turn.calls:
+            if call.command is not None and _GIT_COMMIT.search(call.command.command):
+                committed = committed or bool(_COMMITTED.search(call.command.output))
+    return None
+
+
+_FENCED_DIFF = re.compile(r"^```diff[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def loose_patches(session: Session, paths: Paths) -> dict[int, list[tuple[str, str]]]:
+    """Differences that an export shows in the agent's text, without saying of which file.
+
+    They are taken to be of the file that the session named last.
+
+    Returns:
+        By index of the turn, the files and the differences.
+    """
+    found: dict[int, list[tuple[str, str]]] = {}
+    last: str | None = None
+    for number, turn in enumerate(session.turns):
+        if turn.role != "agent":
+            continue
+        patches = [] if turn.calls and any(c.edits for c in turn.calls) else _fenced(turn.text)
+        if patches and last is not None:
+            found[number] = [(last, patch) for patch in patches]
+        outside = _FENCED_DIFF.sub("", turn.text)
+        for name in _PATHLIKE.findall(outside[:MAX_OUTPUT_CHARS]):
+            hit = paths.relative(name.replace("\\", "/"))
+            if hit is not None and hit in paths.known:
+                last = hit
+    return found
+
+
+def _fenced(text: str) -> list[str]:
+    return _FENCED_DIFF.findall(text) if "```diff" in text else []
+
+
+def _old_lines(patch: str) -> list[str]:
+    return [line[1:] for line in patch.split("\n") if line[:1] in (" ", "-")]
+
+
+def _chunks(lines: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Short runs of lines: an export joins hunks without a mark between them."""
+    for at in range(0, min(len(lines), MAX_FRAGMENT_LINES), CHUNK_LINES):
+        chunk = tuple(lines[at : at + CHUNK_LINES])
+        if sum(len(line.strip()) for line in chunk) >= MIN_FRAGMENT_CHARS:
+            yield chunk
+
+
+class Look(NamedTuple):
+    """Lines of a file as one call showed them."""
+
+    lines: tuple[str, ...]
+    start: int | None
+    whole: bool
+    text: str
+
+
+def _seen(call: ToolCall, paths: Paths) -> Iterator[tuple[str, Look]]:
     if call.failed is True:
         return
+    for view in call.views:
+        path = paths.relative(view.path, call.command.cwd if call.command else None)
+        if path and not view.text.startswith("<tool_use_error>"):
+            text = view.text if view.whole else ""
+            yield path, Look(_lines(view.text), view.start_line, view.whole, text)
+    if call.command is not None and not call.views:
+        yield from _printed(call.command, paths)
     for edit in call.edits:
         path = paths.relative(edit.path)
         if not path:
             continue
         if edit.before is not None:
-            lines = _lines(edit.before)
-            yield Sighting(path, lines, 1, True, settled, first_task, edit.before)
-        else:
-            for fragment in _old_texts(edit):
-                lines = tuple(fragment)[:MAX_FRAGMENT_LINES]
-                if sum(len(line) for line in lines) >= MIN_FRAGMENT_CHARS:
-                    yield Sighting(path, lines, None, False, settled, first_task)
+            yield path, Look(_lines(edit.before), 1, True, edit.before)
+            continue
+        for fragment in _old_texts(edit):
+            lines = tuple(fragment)[:MAX_FRAGMENT_LINES]
+            if sum(len(line) for line in lines) >= MIN_FRAGMENT_CHARS:
+                yield path, Look(lines, None, False, "")
 
 
 def _old_texts(edit: Edit) -> Iterator[list[str]]:
@@ -180,38 +263,41 @@ _NL = re.compile(r"^nl\s+-ba\s+(\S+)(?:\s*\|\s*sed\s+-n\s+['\"]?(\d+),(\d+)p['\"
 _MATCH = re.compile(r"^(?P<path>[^\s:][^:\n]{0,250}):(?P<line>\d{1,7}):(?P<text>.*)$")
 
 
-def _printed(
-    command: Command, paths: Paths
-) -> Iterator[tuple[str, tuple[str, ...], int | None, str]]:
-    """Contents in the output of a plain reading command: path, lines, first line, whole text."""
+def _printed(command: Command, paths: Paths) -> Iterator[tuple[str, Look]]:
+    """Contents in the output of a plain reading command."""
     output = command.output
     if not output or len(output) > MAX_OUTPUT_CHARS or command.exit_code not in (0, None):
+        return
+    if "truncated" in output and re.search(r"…|\[\.\.\.|tokens truncated", output):
         return
     text = _unwrapped(command.command)
     where = command.cwd
     if (cd := re.match(r"^cd\s+(\S+)\s*&&\s*(.+)$", text, re.DOTALL)) is not None:
         where, text = cd[1].strip("'\""), cd[2].strip()
-    if "truncated" in output and re.search(r"…|\[\.\.\.|tokens truncated", output):
-        return
-    if (found := _SED.match(text)) and (path := paths.relative(found[3].strip("'\""), where)):
+
+    def at(name: str) -> str | None:
+        return paths.relative(name.strip("'\""), where)
+
+    lines = _lines(output)
+    if (found := _SED.match(text)) and (path := at(found[3])):
         start, end = int(found[1]), int(found[2])
-        lines = _lines(output)
         whole = start == 1 and len(lines) < end
-        yield path, lines, start, output if whole else ""
-    elif (found := _CAT.match(text)) and (path := paths.relative(found[1].strip("'\""), where)):
-        yield path, _lines(output), 1, output
-    elif (found := _HEAD.match(text)) and (path := paths.relative(found[2].strip("'\""), where)):
-        yield path, _lines(output), 1, output if len(_lines(output)) < int(found[1]) else ""
-    elif (found := _NL.match(text)) and (path := paths.relative(found[1].strip("'\""), where)):
-        numbered = [re.match(r"^\s*\d+\t(.*)$", line) for line in _lines(output)]
-        lines = tuple(m[1] for m in numbered if m)
-        yield path, lines, int(found[2] or 1), ""
+        yield path, Look(lines, start, whole, output if whole else "")
+    elif (found := _CAT.match(text)) and (path := at(found[1])):
+        yield path, Look(lines, 1, True, output)
+    elif (found := _HEAD.match(text)) and (path := at(found[2])):
+        whole = len(lines) < int(found[1])
+        yield path, Look(lines, 1, whole, output if whole else "")
+    elif (found := _NL.match(text)) and (path := at(found[1])):
+        numbered = [re.match(r"^\s*\d+\t(.*)$", line) for line in lines]
+        yield path, Look(tuple(m[1] for m in numbered if m), int(found[2] or 1), False, "")
     elif re.match(r"^(rg|grep|git grep)\s", text):
-        for line in output.split("\n"):
-            if (hit := _MATCH.match(line.rstrip("\r"))) and len(hit["text"]) >= MIN_FRAGMENT_CHARS:
-                hit_path = paths.relative(hit["path"], where)
+        for line in lines:
+            hit = _MATCH.match(line)
+            if hit and len(hit["text"]) >= MIN_FRAGMENT_CHARS:
+                hit_path = at(hit["path"])
                 if hit_path is not None and hit_path in paths.known:
-                    yield hit_path, (hit["text"],), int(hit["line"]), ""
+                    yield hit_path, Look((hit["text"],), int(hit["line"]), False, "")
 
 
 _MOVING = re.compile(
@@ -238,6 +324,7 @@ def may_write(command: str) -> bool:
     return any(part and not _HARMLESS.match(part) for part in parts)
 
 
+_GIT_COMMIT = re.compile(r"\bgit\b[^|;&\n]*\bcommit\b")
 _COMMITTED = re.compile(r"^\[[^\]\n]*?\s?([0-9a-f]{7,40})\]\s", re.MULTILINE)
 _LOG_LINE = re.compile(r"^(?:\* )?(?:commit )?([0-9a-f]{7,40})\b")
 _PRINTS_HEAD = re.compile(
@@ -250,13 +337,14 @@ _STATUS = re.compile(
 )
 
 
-def _git_facts(command: Command, evidence: Evidence) -> None:
+def _git_facts(command: Command, evidence: Evidence, first_task: bool) -> None:
     text = _unwrapped(command.command)
     if "git" not in text:
         return
     output = command.output[:MAX_OUTPUT_CHARS]
-    if re.search(r"\bgit\b.*\bcommit\b", text, re.DOTALL):
-        evidence.own_commits += _COMMITTED.findall(output)
+    if _GIT_COMMIT.search(text):
+        made = _COMMITTED.findall(output)
+        (evidence.own_commits if first_task else evidence.later_commits).extend(made)
     if not evidence.own_commits and not evidence.moved:
         if _PRINTS_HEAD.match(text) and (found := _LOG_LINE.match(output.lstrip())):
             evidence.heads.append(found[1])
@@ -326,8 +414,8 @@ def _absolute(path: str) -> bool:
 
 
 def _unwrapped(command: str) -> str:
-    """A command without the shell that a tool wrapped around it."""
-    text = command.strip()
+    """A command without the shell or the output filter that a tool wrapped around it."""
+    text = re.sub(r"(^|&&\s*|;\s*)rtk\s+(?=git\b)", r"\1", command.strip())
     if found := re.match(r"^(?:/bin/)?(?:ba|z)?sh\s+-l?c\s+(['\"])(.*)\1$", text, re.DOTALL):
         text = found[2].strip()
     return text

@@ -14,16 +14,20 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RepositoryError
+from agent.gitcommand import GitError
 from agent.origin.attempt import Attempt, replay
+from agent.origin.carried import carried
 from agent.origin.contents import text_lines
-from agent.origin.evidence import Evidence, Paths, collect
+from agent.origin.evidence import Evidence, Paths, collect, task_end
 from agent.origin.start import CLOCK_SLACK, StartState, known_paths
+from agent.origin.times import began, ended, zone_shift
 from agent.project import is_test_path
 from agent.repo import Change, Commit, Repository
 from agent.session.model import Session
@@ -36,6 +40,8 @@ MAX_READ = 150
 """Commits whose changed lines are read: the best by files, words and time."""
 MAX_LINES = 60_000
 """Changed lines read of one commit; more are generated or vendored."""
+MAX_SYMBOL_CHARS = 2_000
+"""How much of one line is searched for identifiers; longer lines are data."""
 MIN_LINE_CHARS = 4
 """Shorter lines (braces, `else`) are in every file."""
 SHOWN = 10
@@ -44,13 +50,21 @@ HALF_TIME_H = 12.0
 """Hours after the session's end at which a commit's nearness has fallen to a half."""
 MIN_GAIN = 0.08
 """Share of the session's lines that a further commit must bring to join a candidate."""
+LANDED_SHARE = 0.9
+"""A later commit with this share of an earlier one's lines is the same work, landed."""
 MIN_JOIN_PRECISION = 0.25
 """Share of a joining commit's own lines that must be the session's."""
 MAX_JOINED = 6
 """Commits in one candidate at most."""
 
+TESTS_WITHIN = timedelta(hours=24)
+"""Tests that follow a commit within this time belong to it."""
+
 OWN_COMMIT_SCORE = 0.97
 """A commit that the session itself printed as made leaves hardly a doubt."""
+
+CARRIED_SCORE = 0.75
+"""A commit that brings the session's transcript was made with it, though maybe half-way."""
 
 WEIGHTS = {
     "coverage": 4.0,
@@ -64,14 +78,17 @@ WEIGHTS = {
 }
 """How much each kind of evidence counts; kinds that a session cannot show are left out."""
 
+LINE_SIGNALS = ("coverage", "precision", "equal")
+"""Evidence that rests on the session's own lines."""
+
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
 _SYMBOL = re.compile(r"\b(?:[a-z0-9]+_[a-z0-9_]+|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+[A-Z]\w*|_\w{3,})\b")
 _STOP = frozenset(
     re.findall(
         r"\w+",
-        "add all also and any are can chore code could docs feat file files fix for from had has have "
-        "into its let make more not now only our should some test tests than that the them then there "
-        "they this update use used using was were what when which will with would you your",
+        "add all also and any are can chore code could docs feat file files fix for from had has "
+        "have into its let make more not now only our should some test tests than that the them "
+        "then there they this update use used using was were what when which will with would you",
     )
 )
 """Words that say nothing about a task."""
@@ -107,6 +124,9 @@ class _Traits:
     mentioned: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     symbols: frozenset[str] = frozenset()
+    ended: datetime | None = None
+    kept: float = 1.0
+    """Share in [0, 1] of the lines that the best single commit has."""
 
 
 @dataclass(slots=True)
@@ -117,6 +137,7 @@ class _Judged:
     symbols: frozenset[str] = frozenset()
     signals: dict[str, float] = field(default_factory=dict)
     own: bool = False
+    transcript: str | None = None
     score: float = 0.0
     same_as: list[str] = field(default_factory=list)
 
@@ -139,16 +160,16 @@ def find_outcome(
     Returns:
         At most SHOWN candidates, the likeliest first; none when no later commit is like it.
     """
-    began = session.prompts[0].timestamp if session.prompts else session.started
-    if evidence is None:
-        evidence = collect(session, known_paths(repository, repository.commits(), began))
-    seen, paths = evidence
+    commits = repository.commits()
+    shift = zone_shift(session, commits)
+    when = began(session, shift)
+    seen, paths = evidence or collect(session, known_paths(repository, commits, when))
     until = task_end(session)
     attempt = replay(session, repository, start, paths, until_turn=until)
     traits = _traits(session, repository, start, seen, attempt, until)
-    ended = _ended(session, until)
-    pool = _later(repository, start, began, ended)
-    judged = _judge(repository, pool, traits, seen, ended)
+    traits.ended = ended(session, until, shift)
+    pool = _later(repository, start, when, traits.ended)
+    judged = _judge(session, repository, pool, traits, seen)
     joined = _joined(judged, traits)
     ranked = sorted([*joined, *([j] for j in judged)], key=lambda g: -_group_score(g, traits))
     found: list[OutcomeCandidate] = []
@@ -157,33 +178,8 @@ def find_outcome(
         names = frozenset(j.commit.sha for j in group)
         if names not in taken and len(found) < SHOWN:
             taken.add(names)
-            found.append(_candidate(group, traits, ended))
+            found.append(_candidate(group, traits))
     return found
-
-
-def task_end(session: Session) -> int | None:
-    """Index of the turn at which the session goes on to something else; None when it does not.
-
-    A session that commits has finished a task; the user's next prompt after that begins another.
-    """
-    committed = False
-    for number, turn in enumerate(session.turns):
-        if committed and turn.role == "user" and turn.text.strip() and not turn.sidechain:
-            return number
-        for call in turn.calls:
-            if call.command is not None and call.command.exit_code in (0, None):
-                text = call.command.command
-                if re.search(r"\bgit\b[^|;&\n]*\bcommit\b", text) and re.search(
-                    r"^\[[^\]\n]*[0-9a-f]{7,40}\]", call.command.output, re.MULTILINE
-                ):
-                    committed = True
-    return None
-
-
-def _ended(session: Session, until: int | None) -> datetime | None:
-    turns = session.turns[:until]
-    times = [t.timestamp for t in turns if t.timestamp is not None]
-    return max(times) if times else session.ended or session.started
 
 
 def _traits(
@@ -222,51 +218,55 @@ def _traits(
 
 
 def _later(
-    repository: Repository, start: StartState, began: datetime | None, ended: datetime | None
+    repository: Repository, start: StartState, when: datetime | None, end: datetime | None
 ) -> list[Commit]:
     commits = [c for c in repository.commits(without=[start.commit]) if len(c.parents) < 2]
-    if began is None or ended is None:
+    if when is None or end is None:
         return list(reversed(commits))[:MAX_COMMITS]
-    after = [c for c in commits if c.authored >= began - CLOCK_SLACK]
-    near = [c for c in after if c.authored <= ended + HORIZON] or after
-    return sorted(near, key=lambda c: abs(c.authored - ended))[:MAX_COMMITS]
+    after = [c for c in commits if c.authored >= when - CLOCK_SLACK]
+    near = [c for c in after if c.authored <= end + HORIZON] or after
+    return sorted(near, key=lambda c: abs(c.authored - end))[:MAX_COMMITS]
 
 
 def _judge(
+    session: Session,
     repository: Repository,
     pool: Sequence[Commit],
     traits: _Traits,
     seen: Evidence,
-    ended: datetime | None,
 ) -> list[_Judged]:
     changes = repository.changes(c.sha for c in pool)
+    carriers = carried(session, repository, changes)
     judged = [_Judged(commit, changes[commit.sha]) for commit in pool if changes[commit.sha]]
     for one in judged:
         one.own = any(one.commit.sha.startswith(name) for name in seen.own_commits)
-        one.signals = _outer_signals(one, traits, ended)
-        one.score = _score(one.signals, one.own)
+        one.transcript = carriers.get(one.commit.sha)
+        one.signals = _outer_signals(one, traits)
+        one.score = _score(one.signals, one)
     judged.sort(key=lambda j: -j.score)
     del judged[MAX_READ:]
     _read_lines(repository, judged)
     symbol_use = Counter(symbol for one in judged for symbol in one.symbols & traits.symbols)
     rarity = {s: math.log(1 + len(judged) / n) for s, n in symbol_use.items()}
     for one in judged:
-        if traits.lines and one.lines:
+        if traits.lines:
             common = len(traits.lines & one.lines)
             one.signals["coverage"] = common / len(traits.lines)
-            one.signals["precision"] = common / len(one.lines)
-        elif traits.lines:
-            one.signals["coverage"] = one.signals["precision"] = 0.0
+            one.signals["precision"] = common / max(1, len(one.lines))
         if traits.files:
             one.signals["equal"] = _equal(repository, one, traits)
         if rarity:
             hit = sum(rarity[s] for s in one.symbols & traits.symbols)
             one.signals["symbols"] = min(1.0, 2 * hit / sum(rarity.values()))
-        one.score = _score(one.signals, one.own)
+    # Where no commit has the session's lines, the work was done again by other means, and that a
+    # commit lacks them says nothing against it.
+    traits.kept = max((one.signals.get("coverage", 0.0) for one in judged), default=0.0)
+    for one in judged:
+        one.score = _score(one.signals, one, traits.kept)
     return _without_twins(judged)
 
 
-def _outer_signals(one: _Judged, traits: _Traits, ended: datetime | None) -> dict[str, float]:
+def _outer_signals(one: _Judged, traits: _Traits) -> dict[str, float]:
     changed = {c.path for c in one.changes}
     signals: dict[str, float] = {}
     wanted = traits.edited or traits.mentioned
@@ -276,19 +276,24 @@ def _outer_signals(one: _Judged, traits: _Traits, ended: datetime | None) -> dic
     said = _words(one.commit.subject)
     if said and traits.words:
         signals["subject"] = len(said & traits.words) / len(said)
-    if ended is not None:
+    if traits.ended is not None:
         # Work committed during the session is as near as work committed at its end.
-        hours = max(0.0, (one.commit.authored - ended).total_seconds() / 3600)
+        hours = max(0.0, (one.commit.authored - traits.ended).total_seconds() / 3600)
         signals["near"] = 0.5 ** (hours / HALF_TIME_H)
     names = {name.lower() for name, _ in one.commit.trailers}
     signals["trailer"] = float(bool(names & {"entire-checkpoint", "co-authored-by"}))
     return signals
 
 
-def _score(signals: Mapping[str, float], own: bool) -> float:
-    total = sum(WEIGHTS[name] for name in signals)
-    mean = sum(WEIGHTS[name] * value for name, value in signals.items()) / total if total else 0.0
-    return max(mean, OWN_COMMIT_SCORE + (1 - OWN_COMMIT_SCORE) * mean) if own else mean
+def _score(signals: Mapping[str, float], one: _Judged, kept: float = 1.0) -> float:
+    weights = {
+        name: WEIGHTS[name] * (min(1.0, 2 * kept) if name in LINE_SIGNALS else 1.0)
+        for name in signals
+    }
+    total = sum(weights.values())
+    mean = sum(weights[name] * value for name, value in signals.items()) / total if total else 0.0
+    floor = OWN_COMMIT_SCORE if one.own else CARRIED_SCORE if one.transcript else 0.0
+    return max(mean, floor + (1 - floor) * mean)
 
 
 def _equal(repository: Repository, one: _Judged, traits: _Traits) -> float:
@@ -311,38 +316,45 @@ def _equal(repository: Repository, one: _Judged, traits: _Traits) -> float:
 
 def _read_lines(repository: Repository, judged: Sequence[_Judged]) -> None:
     """Reads the lines that commits add."""
+    arguments = ("diff-tree", "--stdin", "-p", "-r", "--root", "-U0", "--no-renames", "--no-color")
+    more = ("--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+
+    def read(some: Sequence[_Judged]) -> None:
+        names = "".join(f"{one.commit.sha}\n" for one in some)
+        _take_lines(repository.run(*arguments, *more, stdin=names.encode()), some)
+
     if not judged:
         return
-    out = repository.run(
-        *("diff-tree", "--stdin", "-p", "-r", "--root", "-U0", "--no-renames", "--no-color"),
-        *("--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
-        stdin="".join(f"{one.commit.sha}\n" for one in judged).encode(),
-    )
-    by_sha = {one.commit.sha: one for one in judged}
-    lines: dict[str, set[tuple[str, str]]] = {sha: set() for sha in by_sha}
-    symbols: dict[str, set[str]] = {sha: set() for sha in by_sha}
-    at, path, inside = "", "", False
-    for raw in out.split(b"\n"):
-        if not inside and len(raw) in (40, 64) and raw.decode("ascii", "replace") in by_sha:
-            at = raw.decode()
+    try:
+        read(judged)
+    except GitError:
+        # A clone can lack single objects; they cost only the commits that have them.
+        for one in judged:
+            with suppress(GitError):
+                read([one])
+
+
+def _take_lines(out: bytes, judged: Sequence[_Judged]) -> None:
+    by_name = {one.commit.sha.encode(): one for one in judged}
+    at: _Judged | None = None
+    path, inside = "", False
+    lines: set[tuple[str, str]] = set()
+    symbols: set[str] = set()
+    for raw in [*out.split(b"\n"), *list(by_name)[:1]]:
+        if raw in by_name:
+            if at is not None:
+                at.lines, at.symbols = frozenset(lines), frozenset(symbols)
+            at, inside, lines, symbols = by_name[raw], False, set(), set()
         elif raw.startswith(b"diff --git "):
             inside = False
-        elif not inside and raw.startswith(b"+++ "):
-            path = raw[4:].decode("utf-8", "replace").strip('"').removeprefix("b/")
         elif raw.startswith(b"@@ "):
             inside = True
-        elif inside and raw.startswith(b"+"):
-            if len(lines[at]) < MAX_LINES:
-                text = raw[1:].decode("utf-8", "replace")
-                lines[at] |= _keyed(path, [text])
-                symbols[at].update(_SYMBOL.findall(text[:2000]))
-        elif inside and not raw.startswith((b"-", b"\\")):
-            inside = False
-            if raw.decode("ascii", "replace") in by_sha:
-                at = raw.decode()
-    for sha, one in by_sha.items():
-        one.lines = frozenset(lines[sha])
-        one.symbols = frozenset(symbols[sha])
+        elif not inside and raw.startswith(b"+++ "):
+            path = raw[4:].decode("utf-8", "replace").strip('"').removeprefix("b/")
+        elif inside and raw.startswith(b"+") and len(lines) < MAX_LINES:
+            text = raw[1:].decode("utf-8", "replace")
+            lines |= _keyed(path, [text])
+            symbols.update(_SYMBOL.findall(text[:MAX_SYMBOL_CHARS]))
 
 
 def _without_twins(judged: list[_Judged]) -> list[_Judged]:
@@ -358,12 +370,35 @@ def _without_twins(judged: list[_Judged]) -> list[_Judged]:
             first[key].same_as.append(one.commit.sha)
         else:
             first[key] = one
-    return sorted(first.values(), key=lambda j: -j.score)
+    return _without_landings(sorted(first.values(), key=lambda j: -j.score))
+
+
+def _without_landings(judged: list[_Judged]) -> list[_Judged]:
+    """Leaves out commits that only land an earlier one, squashed with what came beside it."""
+    kept: list[_Judged] = []
+    for one in judged:
+        origin = next(
+            (
+                other
+                for other in kept
+                if other.lines
+                and other.signals.get("coverage")
+                and other.commit.authored <= one.commit.authored
+                and len(other.lines & one.lines) >= LANDED_SHARE * len(other.lines)
+                and one.signals["coverage"] < other.signals["coverage"] + MIN_GAIN
+            ),
+            None,
+        )
+        if origin is None:
+            kept.append(one)
+        else:
+            origin.same_as.append(one.commit.sha)
+    return kept
 
 
 def _joined(judged: Sequence[_Judged], traits: _Traits) -> list[list[_Judged]]:
     """Sets of commits that together hold more of the session's work than each does alone."""
-    groups = []
+    groups = _with_tests(judged)
     for seed in judged[:3]:
         group = [seed]
         covered = seed.lines & traits.lines
@@ -380,15 +415,46 @@ def _joined(judged: Sequence[_Judged], traits: _Traits) -> list[list[_Judged]]:
                 break
             group.append(best)
             covered |= best.lines & traits.lines
+        group = [one for one in group if _adds(one, group, traits)]
         if len(group) > 1:
             groups.append(sorted(group, key=lambda j: (j.commit.authored, j.commit.committed)))
     return groups
 
 
+def _with_tests(judged: Sequence[_Judged]) -> list[list[_Judged]]:
+    """Likely commits together with the commits of tests that their authors made soon after."""
+    groups = []
+    for one in judged[:5]:
+        stems = {_stem(c.path) for c in one.changes}
+        tests = [
+            other
+            for other in judged
+            if other.commit.email == one.commit.email
+            and timedelta() < other.commit.authored - one.commit.authored <= TESTS_WITHIN
+            and all(is_test_path(c.path) for c in other.changes)
+            and stems & {_stem(c.path) for c in other.changes}
+        ]
+        if tests:
+            groups.append([one, *sorted(tests, key=lambda j: j.commit.authored)[: MAX_JOINED - 1]])
+    return groups
+
+
+def _stem(path: str) -> str:
+    name = path.rsplit("/", 1)[-1].split(".", 1)[0]
+    return re.sub(r"^test_|_test$", "", name).lower()
+
+
+def _adds(one: _Judged, group: Sequence[_Judged], traits: _Traits) -> bool:
+    """True when a commit brings enough that the rest of the group does not."""
+    others = frozenset().union(*(other.lines for other in group if other is not one))
+    return len((one.lines & traits.lines) - others) >= MIN_GAIN * len(traits.lines)
+
+
 def _group_score(group: Sequence[_Judged], traits: _Traits) -> float:
     if len(group) == 1:
         return group[0].score
-    return _score(_group_signals(group, traits), any(one.own for one in group))
+    surest = max(group, key=lambda one: (one.own, one.transcript is not None))
+    return _score(_group_signals(group, traits), surest, traits.kept)
 
 
 def _group_signals(group: Sequence[_Judged], traits: _Traits) -> dict[str, float]:
@@ -409,26 +475,25 @@ def _group_signals(group: Sequence[_Judged], traits: _Traits) -> dict[str, float
     return signals
 
 
-def _candidate(
-    group: Sequence[_Judged], traits: _Traits, ended: datetime | None
-) -> OutcomeCandidate:
+def _candidate(group: Sequence[_Judged], traits: _Traits) -> OutcomeCandidate:
     paths = sorted({c.path for one in group for c in one.changes})
     return OutcomeCandidate(
         commits=[one.commit.sha for one in group],
         subjects=[one.commit.subject[:200] for one in group],
         score=round(_group_score(group, traits), 3),
-        reasons=_reasons(group, traits, ended),
+        reasons=_reasons(group, traits),
         tests=[p for p in paths if is_test_path(p)],
         sources=[p for p in paths if not is_test_path(p)],
         same_as=[sha for one in group for sha in one.same_as],
     )
 
 
-def _reasons(group: Sequence[_Judged], traits: _Traits, ended: datetime | None) -> list[str]:
+def _reasons(group: Sequence[_Judged], traits: _Traits) -> list[str]:
     signals = _group_signals(group, traits)
     reasons = []
     if any(one.own for one in group):
         reasons.append("the session printed it as a commit that it made")
+    reasons += [f"it brings the transcript {one.transcript}" for one in group if one.transcript]
     if signals.get("coverage"):
         reasons.append(
             f"adds {signals['coverage']:.0%} of the lines that the session's edits left, "
@@ -443,8 +508,9 @@ def _reasons(group: Sequence[_Judged], traits: _Traits, ended: datetime | None) 
         reasons.append("its new lines use identifiers that the session talks about")
     if signals.get("subject", 0.0) >= 0.4:
         reasons.append("its subject uses the session's words")
-    if ended is not None:
-        hours = (max(one.commit.authored for one in group) - ended).total_seconds() / 3600
+    if traits.ended is not None:
+        last = max(one.commit.authored for one in group)
+        hours = (last - traits.ended).total_seconds() / 3600
         when = "during the session" if hours <= 0 else f"{hours:.1f} h after the session's end"
         reasons.append(f"written {when}")
     if signals.get("trailer"):

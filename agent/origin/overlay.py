@@ -64,7 +64,7 @@ def overlay_of(tree: str, repository: Repository, seen: Evidence, compare: Compa
         differing = _differing(seen.sightings[path], data)
         if not differing:
             continue
-        if not any(s.settled or s.first_task for s in differing):
+        if not any(s.settled or s.first_prompt for s in differing):
             continue  # seen so late that anybody may have changed it meanwhile
         whole = next((s for s in differing if s.whole), None)
         if (
@@ -91,8 +91,10 @@ def _differing(sightings: Sequence[Sighting], data: bytes | None) -> list[Sighti
         return list(sightings)
     lines = text_lines(data)
     wrong = [s for s in sightings if not matches(s, lines)]
-    # A file that was right at first and differs later was changed during the session.
-    return wrong if wrong and wrong[0] is sightings[0] else []
+    # A file that was right at first was changed during the session; one that becomes right again
+    # before the session touches it was put back, and a start state with it would be a detour.
+    stays = bool(wrong) and wrong[0] is sightings[0] and wrong[-1] is sightings[-1]
+    return wrong if stays else []
 
 
 def like(text: str, data: bytes | None) -> bytes:

@@ -170,7 +170,7 @@ def _restricted(work: Scratch, repository: Repository, before: str, shas: Sequen
     """The start state with the files that the commits touch as they stand in the last commit."""
     touched = {c.path for changes in repository.changes(shas).values() for c in changes}
     last = repository.commit(shas[-1])
-    work.run("read-tree", "--reset", before)
+    work.run("read-tree", before)
     info = b""
     for path in sorted(touched):
         entry = repository.entry(last.tree, path)

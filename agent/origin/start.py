@@ -16,9 +16,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RepositoryError
+from agent.origin.carried import carried
 from agent.origin.contents import Comparison
 from agent.origin.evidence import Evidence, Paths, collect
 from agent.origin.overlay import Overlay, overlay_of
+from agent.origin.times import began, zone_shift
 from agent.repo import Commit, Repository
 from agent.session.model import Session
 
@@ -102,8 +104,8 @@ def find_start(
     commits = repository.commits()
     if not commits:
         raise RepositoryError(f"{repository.source} has no commit to start from.")
-    began = _began(session)
-    seen, paths = evidence or collect(session, known_paths(repository, commits, began))
+    when = began(session, zone_shift(session, commits))
+    seen, paths = evidence or collect(session, known_paths(repository, commits, when))
     compare = Comparison(repository, seen, paths.known)
     by_sha = {commit.sha: commit for commit in commits}
     reasons: list[str] = []
@@ -115,12 +117,15 @@ def find_start(
             reasons.append(f"the recorded commit {recorded[:12]!r} is not in the history")
         else:
             commit = by_sha.get(sha) or repository.commit(sha)
-            by_sha[sha] = commit
-            why = [f"the session recorded commit {sha[:12]}"]
-            only = _candidate(commit, compare.fit(commit.tree).exact, why)
-            found = _state(only, "recorded", compare, [only], commit)
+            if when is not None and commit.committed > when + CLOCK_SLACK:
+                # Read off git's output in mid-session: by then somebody had committed.
+                reasons.append(f"commit {sha[:12]} that it names was made after it began")
+            else:
+                why = [f"the session recorded commit {sha[:12]}"]
+                only = _candidate(commit, compare.fit(commit.tree).exact, why)
+                found = _state(only, "recorded", compare, [only], commit)
     if found is None:
-        ranked = _rank(session, repository, commits, compare, seen, began)
+        ranked = _rank(session, repository, commits, compare, seen, when)
         method: Method = "contents" if compare.observed else "time"
         best = ranked[0]
         best.reasons[:0] = reasons
@@ -132,17 +137,17 @@ def find_start(
 
 
 def known_paths(
-    repository: Repository, commits: Sequence[Commit], began: datetime | None
+    repository: Repository, commits: Sequence[Commit], when: datetime | None
 ) -> set[str]:
     """Paths that the repository's files have, or had, around a time.
 
     Args:
         repository: the repository.
         commits: its commits, newest first.
-        began: the time; None for the newest commits.
+        when: the time; None for the newest commits.
     """
-    before = [c for c in commits if began is None or c.committed <= began + ZONE_SLACK]
-    after = [c for c in commits if began is not None and c.committed > began + ZONE_SLACK]
+    before = [c for c in commits if when is None or c.committed <= when + ZONE_SLACK]
+    after = [c for c in commits if when is not None and c.committed > when + ZONE_SLACK]
     around = [c.sha for c in (*before[:FIRST_COMMITS], *after[-FIRST_COMMITS:])]
     found = {change.path for changes in repository.changes(around).values() for change in changes}
     for commit in (before or commits)[:1]:
@@ -158,16 +163,18 @@ def _rank(
     commits: Sequence[Commit],
     compare: Comparison,
     seen: Evidence,
-    began: datetime | None,
+    when: datetime | None,
 ) -> list[StartCandidate]:
-    on_time = [c for c in commits if began is None or c.authored <= began + CLOCK_SLACK]
-    late = [c for c in commits if began is not None and c.authored > began + CLOCK_SLACK]
+    on_time = [c for c in commits if when is None or c.authored <= when + CLOCK_SLACK]
+    late = [c for c in commits if when is not None and c.authored > when + CLOCK_SLACK]
     on_time.sort(key=lambda c: min(c.committed, c.authored), reverse=True)
+    after = _carriers(session, repository, on_time[:FIRST_COMMITS])
+    on_time = [c for c in on_time if c.sha not in after]
     branch = _branch(session, repository)
     printed = seen.heads[0] if seen.heads else None
 
     def judge(pool: Iterable[Commit]) -> list[_Judged]:
-        return [_judge(commit, compare, began, branch, printed) for commit in pool]
+        return [_judge(commit, compare, when, branch, printed) for commit in pool]
 
     judged = judge(on_time[:FIRST_COMMITS])
     at = FIRST_COMMITS
@@ -186,20 +193,37 @@ def _rank(
     return [candidate for _, candidate in judged]
 
 
+def _carriers(
+    session: Session, repository: Repository, commits: Sequence[Commit]
+) -> frozenset[str]:
+    """The commits that hold the session's own transcript, and all that follow them."""
+    first = carried(session, repository, repository.changes(c.sha for c in commits))
+    if not first:
+        return frozenset()
+    known = {c.sha for c in commits}
+    after = set(first)
+    for commit in sorted(commits, key=lambda c: c.committed):
+        if any(parent in after for parent in commit.parents):
+            after.add(commit.sha)
+    # Everything was made after the session: then its words were written before they were a prompt.
+    return frozenset(after) if after != known else frozenset()
+
+
 _Judged = tuple[tuple[float, ...], StartCandidate]
 
 
 def _judge(
     commit: Commit,
     compare: Comparison,
-    began: datetime | None,
+    when: datetime | None,
     branch: Branch,
     printed: str | None,
 ) -> _Judged:
     fit = compare.fit(commit.tree)
-    head = printed is not None and commit.sha.startswith(printed)
     # A rebased commit was not there yet when the session began, though its content may have been.
-    timely = began is None or commit.committed <= began + CLOCK_SLACK
+    timely = when is None or commit.committed <= when
+    # What git printed later in the session can be a commit of a session that ran beside it.
+    head = timely and printed is not None and commit.sha.startswith(printed)
     place = branch.place(commit.sha)
     reasons = []
     if head:
@@ -207,15 +231,14 @@ def _judge(
     if compare.observed:
         share = f"{fit.exact:.0%}" if fit.exact < GOOD_FIT else "all"
         reasons.append(f"{share} of the contents seen of {compare.observed} files are its own")
-    if began is not None:
-        age = began - commit.committed
-        reasons.append(
-            f"committed {_span(age)} {'before' if timely else 'after'} the session began"
-        )
+    if when is not None:
+        age = _span(when - commit.committed)
+        reasons.append(f"committed {age} {'before' if timely else 'after'} the session began")
     if place == Branch.ON and branch.name:
         reasons.append(f"on the session's branch {branch.name!r}")
-    when = min(commit.committed, commit.authored).timestamp()
-    key = (head, round(fit.exact, 4), round(fit.alike, 4), timely, place, when)
+    likeness = (round(fit.exact, 4), round(fit.later, 4), round(fit.alike, 4))
+    made = min(commit.committed, commit.authored).timestamp()
+    key = (head, *likeness, timely, place, made)
     return key, _candidate(commit, fit.exact, reasons)
 
 
@@ -271,13 +294,6 @@ def _candidate(commit: Commit, fit: float, reasons: list[str]) -> StartCandidate
         fit=round(fit, 4),
         reasons=reasons,
     )
-
-
-def _began(session: Session) -> datetime | None:
-    """When the first prompt was written."""
-    first = session.prompts[0].timestamp if session.prompts else None
-    times = [t for t in (first, session.started) if t is not None]
-    return max(times) if times else None
 
 
 def _span(time: timedelta) -> str:
