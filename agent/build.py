@@ -28,7 +28,7 @@ from agent.errors import DraftError, InputError, Rejected
 from agent.folder import BuildFolder, safe_name
 from agent.gate import GateSettings
 from agent.gate.model import GateReport
-from agent.gate.report import for_builder, write_report
+from agent.gate.report import as_text, write_report
 from agent.models import default_model_spec, open_model
 from agent.models.base import Model
 from agent.origin.find import repository_of
@@ -282,7 +282,7 @@ class _Build:
             report = self._gate(files, executable)
         except DraftError as error:
             return f"gate: not run\n{error}\n"
-        return for_builder(report) + "\n"
+        return as_text(report) + "\n"
 
     def _submit(self, trajectory: Trajectory) -> str | None:
         """Judge a submission: None when it is accepted, else what the builder reads next."""
@@ -299,7 +299,7 @@ class _Build:
         else:
             if report.passed:
                 return None
-            text = for_builder(report)
+            text = as_text(report)
         remaining = left(self.settings.budget, trajectory.spending)
         return render("report", report=text, left=remaining.strip())
 

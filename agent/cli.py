@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from agent import __version__
 from agent.errors import InputError, KettleError, ProviderError, Rejected
@@ -93,17 +94,15 @@ def run(arguments: list[str]) -> int:
 @contextmanager
 def _reported() -> Iterator[list[int]]:
     """Turn what escapes a command into a message and an exit status."""
-    import click
-
     status: list[int] = [ExitCode.BUG]
     try:
         yield status
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         status.append(stop.exit_code)
-    except click.ClickException as error:
+    except TyperException as error:
         error.show(sys.stderr)
         status.append(ExitCode.BAD_INPUT)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted. Nothing is left running; run the same command again to go on.")
         status.append(ExitCode.INTERRUPTED)
     except Rejected as error:

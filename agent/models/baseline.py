@@ -126,7 +126,7 @@ def _recipe() -> Recipe:
     return (
         f"Draft finished: {summary['fail_to_pass']} tests tell the states apart, "
         f"{summary['pass_to_pass']} must keep passing. "
-        + ("The gate passed." if "gate: passed" in report else "The gate did not pass.")
+        + ("The gate passed." if "The gate passes" in report else "The gate did not pass.")
     )
 
 

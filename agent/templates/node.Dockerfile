@@ -12,6 +12,7 @@ COPY deps/ /opt/deps/
 RUN cd /opt/deps && npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm /root/.bun /tmp/* \
  && mkdir -p node_modules && ln -s /opt/deps/node_modules /node_modules
 ENV PATH=/opt/deps/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+RUN install -d -o solver -g solver /app
 ADD start.tar.gz /app/
 WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]

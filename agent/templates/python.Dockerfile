@@ -12,8 +12,9 @@ RUN python3 -m venv /opt/venv \
 # leaves in the work tree goes with the tree, which is unpacked afresh below.
 COPY start.tar.gz /tmp/start.tar.gz
 RUN mkdir /app && tar -xzf /tmp/start.tar.gz -C /app \
- && {{ version_hint }}pip install --no-cache-dir --no-deps --no-build-isolation -C editable_mode=compat -e /app \
+ && {{ version_hint }}pip install --no-cache-dir --no-deps --no-build-isolation --config-settings editable_mode=compat -e /app \
  && rm -rf /app /tmp/start.tar.gz
+RUN install -d -o solver -g solver /app
 ADD start.tar.gz /app/
 WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]

@@ -61,8 +61,10 @@ def poetry(requirements):
             major = int(caret.group(1))
             upper = f",<{major + 1}" if major else ""
             yield f"{name}>={wanted[1:]}{upper}"
+        elif re.match(r"~\d", wanted):
+            yield f"{name}~={wanted[1:]}"
         elif re.match(r"[<>=!~]", wanted):
-            yield name + wanted.replace("~", "~=", 1) if wanted[:2] != "~=" and wanted[0] == "~" else name + wanted
+            yield name + wanted
         else:
             yield name
 
@@ -81,7 +83,9 @@ def requirements(tree, level):
     project = manifest.get("project", {})
     wanted = TEST_NAMES if level == "tests" else ALL_NAMES
     yield "pytest"
-    yield from manifest.get("build-system", {}).get("requires", ["setuptools", "wheel"])
+    # Setuptools before 70.1 makes no wheel without it, and projects rarely say so.
+    yield "wheel"
+    yield from manifest.get("build-system", {}).get("requires", ["setuptools"])
     if level == "bare":
         return
     yield from project.get("dependencies", [])
@@ -122,7 +126,8 @@ def requirements(tree, level):
             if wanted.search(name):
                 yield from extra.splitlines()
     for path in sorted([*tree.glob("*requirements*.txt"), *tree.glob("requirements/*.txt")]):
-        if path.name != "requirements.txt" and wanted.search(re.sub(r"[-_.]?requirements[-_.]?", "", path.stem)):
+        purpose = re.sub(r"[-_.]?requirements[-_.]?", "", path.stem)
+        if path.name != "requirements.txt" and wanted.search(purpose):
             yield f"-r {path}"
 
 
@@ -133,9 +138,8 @@ def main():
     for line in requirements(tree, sys.argv[2]):
         line = line.strip()
         # A project that names itself in an extra (`pkg[test]`) is already in the tree.
-        if not line or line.startswith("#") or (own and re.match(rf"{re.escape(own)}\[", line, re.IGNORECASE)):
-            continue
-        if line not in seen:
+        itself = own and re.match(rf"{re.escape(own)}\[", line, re.IGNORECASE)
+        if line and not line.startswith("#") and not itself and line not in seen:
             seen.add(line)
             print(line)
 
