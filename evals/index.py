@@ -191,6 +191,7 @@ def _client_session(settings: PipSettings) -> Iterator[requests.Session]:
             total=settings.retries,
             backoff_factor=BACKOFF_SECONDS,
             status_forcelist=RETRIED_STATUS,
+            raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
