@@ -108,7 +108,7 @@ def render(findings: list[Finding]) -> Table:
         text = Text(finding.what)
         if finding.how:
             text.append(f"\n{finding.how}", style="italic")
-        word = finding.state if finding.needed or finding.state == "ok" else "not set"
+        word = finding.state if finding.needed or finding.state == "ok" else "optional"
         table.add_row(Text(word, style=style), Text(finding.name), text)
     return table
 

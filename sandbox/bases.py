@@ -31,7 +31,7 @@ from requests.exceptions import RequestException
 from sandbox import build
 from sandbox.bootstrap import bootstrap
 from sandbox.cache import locked
-from sandbox.daemon import open_client
+from sandbox.daemon import engine_errors, open_client
 from sandbox.dockerfile import rewrite_from
 from sandbox.errors import BuildFailed, ImageError
 from sandbox.trust import STAGING, HostTrust, read_host_trust
@@ -178,7 +178,8 @@ def with_trust(
                 known[image] = None
         return known[image]
 
-    version = engine.client.version()
+    with engine_errors("ask the engine about itself"):
+        version = engine.client.version()
     platform = f"{version.get('Os', 'linux')}/{version.get('Arch', 'amd64')}"
     return rewrite_from(dockerfile, replacement, trust.build_environment, platform)
 
@@ -230,14 +231,13 @@ def find(engine: HasClient, tag: str) -> BaseImage | None:
     """Looks for an image that is there already.
 
     Raises:
-        ImageError: the engine cannot tell.
+        EngineUnavailable: the engine cannot tell.
     """
-    try:
-        image = engine.client.images.get(tag)
-    except ImageNotFound:
-        return None
-    except DockerException as error:
-        raise ImageError(f"The engine cannot tell about the image {tag}: {error}") from error
+    with engine_errors(f"look for the image {tag}"):
+        try:
+            image = engine.client.images.get(tag)
+        except ImageNotFound:
+            return None
     digests = [str(d).partition("@")[2] for d in image.attrs.get("RepoDigests") or ()]
     asked = tag.partition("@")[2]
     digest = asked if asked in digests else next(iter(digests), None)
@@ -280,7 +280,7 @@ def _bootstrap(engine: HasClient, tag: str, say: Say) -> BaseImage:
     root = bootstrap(RELEASES[tag], trust, say)
     version = _slug(tag)
     images = engine.client.images
-    try:
+    with engine_errors(f"make the image {tag}"):
         engine.client.api.import_image_from_data(
             root, repository=_BOOTSTRAPPED, tag=version, changes=['CMD ["bash"]']
         )
@@ -293,8 +293,6 @@ def _bootstrap(engine: HasClient, tag: str, say: Say) -> BaseImage:
         for name in (tag, *([] if trust.empty else [_trusted_tag(base, trust)])):
             repository, _, version = name.partition(":")
             made.tag(repository, version)
-    except DockerException as error:
-        raise ImageError(f"The engine did not take the image {tag}: {error}") from error
     return base
 
 
