@@ -190,6 +190,7 @@ class Grader:
         )
         self._lock = threading.Lock()
         self._base: Tree | None = None
+        self._owner = ""
         self._final: dict[str, Tree | CandidateFailed] = {}
         self.solve_logs: dict[str, str] = {}
 
@@ -203,14 +204,14 @@ class Grader:
         with self._lock:
             if self._base is None:
                 with self._container("work tree") as box:
-                    self._base = self._carry_out(box)
+                    self._look_at_base(box)
+            assert self._base is not None  # noqa: S101 (for the type checker)
             return self._base
 
     def work_tree_owner(self) -> str:
-        """Owner and mode of the work tree's own directory, such as `1000:1000 755`."""
-        with self._container("owner") as box:
-            found = box.run(f"stat -c '%u:%g %a' {WORK_TREE}", timeout_s=PREPARE_S, cwd="/")
-            return found.output.strip()
+        """Owner of the work tree's own directory in the image, such as `1000:1000`."""
+        self.base_tree()
+        return self._owner
 
     def final_tree(self, candidate: Candidate) -> Tree:
         """The work tree as a candidate leaves it.
@@ -282,7 +283,7 @@ class Grader:
         try:
             with self._container(candidate.name) as box:
                 if self._base is None:
-                    self._base = self._carry_out(box)
+                    self._look_at_base(box)
                 self.solve_logs[candidate.name] = self._solve(box, candidate)
                 return self._carry_out(box)
         except CandidateFailed as e:
@@ -313,6 +314,11 @@ class Grader:
                 result.output,
             )
         return result.output
+
+    def _look_at_base(self, box: Sandbox) -> None:
+        owner = box.run(f"stat -c %u:%g {WORK_TREE}", timeout_s=PREPARE_S, cwd="/")
+        self._owner = owner.output.strip()
+        self._base = self._carry_out(box)
 
     def _carry_out(self, box: Sandbox) -> Tree:
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -65,6 +67,11 @@ def added_files(
     known = {layer for base in bases for layer in _layers(client, base)}
     new = [layer for layer in order if layer not in known]
     if not new:
+        return
+    folders = _folders(client, image, order)
+    if folders:
+        for layer in new:
+            yield from _walk(order.index(layer), folders[layer])
         return
     try:
         stream = client.images.get(image).save(chunk_size=_BLOCK_BYTES)
@@ -125,6 +132,40 @@ def _layers(client: docker.DockerClient, image: str) -> list[str]:
     except docker.errors.DockerException as e:
         raise SandboxError(f"The engine does not know the image {image}: {e}") from e
     return [str(layer) for layer in (attributes.get("RootFS") or {}).get("Layers") or []]
+
+
+def _folders(client: docker.DockerClient, image: str, order: list[str]) -> dict[str, str]:
+    """Where the engine keeps each layer on this machine; empty when that cannot be looked at.
+
+    Reading them in place spares writing the whole image, base included, into an archive: seconds
+    for each image.
+    """
+    driver = client.images.get(image).attrs.get("GraphDriver") or {}
+    data = driver.get("Data") or {}
+    if driver.get("Name") != "overlay2":
+        return {}
+    lower = str(data.get("LowerDir") or "").split(":")
+    folders = [folder for folder in (*reversed(lower), str(data.get("UpperDir") or "")) if folder]
+    if len(folders) != len(order) or not all(os.access(f, os.R_OK | os.X_OK) for f in folders):
+        return {}
+    return dict(zip(order, folders, strict=True))
+
+
+def _walk(layer: int, top: str) -> Iterator[LayerFile]:
+    for folder, _, names in os.walk(top, followlinks=False):
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                # Neither a symlink nor a pipe of the image may lead or hold the host.
+                handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except OSError:
+                continue
+            with os.fdopen(handle, "rb") as f:
+                status = os.fstat(f.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                data = f.read(MAX_SEARCHED_BYTES)
+            yield LayerFile(layer, path[len(top) :], data, whole=len(data) == status.st_size)
 
 
 def _may_be_layer(name: str) -> bool:

@@ -102,10 +102,10 @@ def start_state(trials: Trials) -> Said:
         for path in found.entries.keys() & wanted.entries.keys()
         if not found.entries[path].same(wanted.entries[path])
     )
-    owner = trials.grader.work_tree_owner().split()
-    if owner[:1] != [f"{SOLVER_ID}:{SOLVER_ID}"]:
+    owner = trials.grader.work_tree_owner()
+    if owner != f"{SOLVER_ID}:{SOLVER_ID}":
         return failed(
-            f"{WORK_TREE} itself belongs to {owner[0] if owner else 'nobody'}",
+            f"{WORK_TREE} itself belongs to {owner}",
             f"The solver can make no new file in it. Put `RUN install -d -o solver -g solver "
             f"{WORK_TREE}` before `ADD start.tar.gz {WORK_TREE}/`.",
         )

@@ -23,17 +23,15 @@ from agent.task_config import (
 from agent.verifier import kit_files
 
 DOCKERFILE = """\
-FROM debian:bookworm-slim
-RUN apt-get update \\
- && apt-get install -y --no-install-recommends ca-certificates patch python3 tini \\
- && rm -rf /var/lib/apt/lists/*
-RUN useradd --uid 1000 --create-home --shell /bin/bash solver \\
- && install -d -o solver -g solver /app
+FROM {base}
+RUN install -d -o solver -g solver /app
 {extra}ADD start.tar.gz /app/
 WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["sleep", "infinity"]
 """
+BASE = "kettle-test-python"
+"""Stands for the tests' own base image where no image is built."""
 
 LEDGER = '''\
 """A ledger of amounts."""
@@ -162,13 +160,12 @@ def make(
     without: tuple[str, ...] = (),
     timeout_s: float = 60,
     kettle: bool = True,
+    base: str = BASE,
 ) -> Environment:
     """Write an environment; by default one without a fault.
 
-    Args:
-        docker_steps: put into the Dockerfile before the start state is added.
-        files: written over what would be there, by path in the environment.
-        without: paths that are left out.
+    `docker_steps` go into the Dockerfile before the start state is added, `files` are written over
+    what would be there (by path in the environment), and `without` names what is left out.
     """
     after = {**start, "ledger.py": FIXED} if solution is None else dict(solution)
     packed = pack_start_state(
@@ -184,7 +181,7 @@ def make(
     )
     content: dict[str, bytes | tuple[bytes, int]] = {
         "instruction.md": instruction.encode(),
-        "environment/Dockerfile": DOCKERFILE.format(extra=docker_steps).encode(),
+        "environment/Dockerfile": DOCKERFILE.format(base=base, extra=docker_steps).encode(),
         "environment/start.tar.gz": packed.archive,
         "solution/solve.sh": SOLVE.encode(),
         "solution/oracle.patch": patch_of(start, after),
