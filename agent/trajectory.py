@@ -120,7 +120,9 @@ class Trajectory:
 
     def begin(self, system: str, first: str) -> None:
         """Record the system prompt and the first user message."""
-        self._step(source="system", message=system)
+        # Death between the two lines leaves the first.
+        if not self.system:
+            self._step(source="system", message=system)
         self.say(first)
 
     def say(self, text: str) -> None:

@@ -9,6 +9,7 @@ query pays only for what is new. Thinking is left to the model ("adaptive") wher
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -78,6 +79,8 @@ class Anthropic:
             raise InputError(f"{self.name}: {clipped(str(error))}. Set {KEY}.") from error
         if not (self._client.api_key or self._client.auth_token or self._client.credentials):
             raise InputError(f"{self.name} needs a key: set {KEY}.")
+        # Models have no end of their own; their connections are closed with them.
+        weakref.finalize(self, self._client.close)
 
     def query(self, system: str, messages: list[Message]) -> Reply:
         """Ask for the next reply; see `agent.models.base.Model`."""

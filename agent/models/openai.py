@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -83,6 +84,8 @@ class OpenAI:
             raise InputError(
                 f"{self.name} needs a key: set {KEY}, or {BASE_URL} for a server of your own."
             ) from error
+        # Models have no end of their own; their connections are closed with them.
+        weakref.finalize(self, self._client.close)
 
     def query(self, system: str, messages: list[Message]) -> Reply:
         """Ask for the next reply; see `agent.models.base.Model`."""

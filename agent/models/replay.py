@@ -101,5 +101,6 @@ def _usage(step: atif.Step) -> Usage | None:
         input_tokens=metrics.prompt_tokens or 0,
         output_tokens=metrics.completion_tokens or 0,
         cached_tokens=metrics.cached_tokens or 0,
+        cache_write_tokens=int((metrics.extra or {}).get("cache_write_tokens") or 0),
         dollars=metrics.cost_usd,
     )
