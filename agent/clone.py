@@ -302,7 +302,11 @@ def _folder_name(key: str) -> str:
 def _is_local(text: str) -> bool:
     """True for a path: something that is there, or that is written as paths are."""
     return text.startswith(("/", "./", "../", "~")) or (
-        "://" not in text and "::" not in text and not text.startswith("-") and Path(text).exists()
+        bool(text.strip())
+        and not text.startswith("-")
+        and "://" not in text
+        and "::" not in text
+        and Path(text).exists()
     )
 
 

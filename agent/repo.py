@@ -114,6 +114,7 @@ class Repository:
         self._git.update_environment(**git_environment(place))
         self._lock = threading.Lock()
         self._read_tree = lru_cache(CACHED_TREES)(self._parse_tree)
+        self._all: list[Commit] | None = None
         self._updated = False
 
     @classmethod
@@ -148,6 +149,7 @@ class Repository:
         """Fetches what is new since the clone was made; at most once for one opened repository."""
         if not self._updated:
             self._updated = True
+            self._all = None
             update(self.place, self.source, commit)
 
     def resolve(self, rev: str, *, fetch: bool = False) -> str:
@@ -245,6 +247,12 @@ class Repository:
         )
         fields = out.split(b"\0")
         return [_commit(fields[i : i + 8]) for i in range(0, len(fields) - 7, 8)]
+
+    def all_commits(self) -> Sequence[Commit]:
+        """Every commit of the project, newest first by commit date; read once."""
+        if self._all is None:
+            self._all = self.commits()
+        return self._all
 
     def commit(self, rev: str) -> Commit:
         """One commit's metadata."""

@@ -42,9 +42,12 @@ def carried(
     Returns:
         By commit, the transcript's path.
     """
-    key = _plain(session.first_prompt)[:KEY_CHARS]
+    prompt = session.first_prompt[: 2 * KEY_CHARS]
+    key = _plain(prompt)[:KEY_CHARS]
     if len(key) < MIN_PROMPT_CHARS:
         return {}
+    # The longest run of plain words is the same in every export; it rules most files out fast.
+    run = max(re.findall(r"[A-Za-z0-9 ,.]+", prompt), key=len, default="").strip().encode()
     found: dict[str, str] = {}
     holds: dict[str, bool] = {}
     for sha, changed in changes.items():
@@ -53,19 +56,21 @@ def carried(
                 continue
             for blob in (change.new, change.old):
                 if blob and blob not in holds and len(holds) < MAX_READ:
-                    holds[blob] = _holds(repository, blob, key)
+                    holds[blob] = _holds(repository, blob, run, key)
             # A later commit that only adds to the transcript brings nothing of this session.
             if holds.get(change.new) and not holds.get(change.old):
                 found[sha] = change.path
     return found
 
 
-def _holds(repository: Repository, blob: str, key: str) -> bool:
+def _holds(repository: Repository, blob: str, run: bytes, key: str) -> bool:
     try:
         data = repository.blob(blob)
     except RepositoryError:
         return False
-    return len(data) <= MAX_BYTES and key in _plain(data.decode("utf-8", "replace"))
+    if len(data) > MAX_BYTES or run not in data:
+        return False
+    return key in _plain(data.decode("utf-8", "replace"))
 
 
 def _plain(text: str) -> str:

@@ -192,7 +192,13 @@ def loose_patches(session: Session, paths: Paths) -> dict[int, list[tuple[str, s
 
 
 def _fenced(text: str) -> list[str]:
-    return _FENCED_DIFF.findall(text) if "```diff" in text else []
+    found = []
+    for patch in _FENCED_DIFF.findall(text) if "```diff" in text else ():
+        lines = [line for line in patch.split("\n") if line.strip()]
+        # Some exports put a blank between the mark and the line.
+        wide = all(line[1:2] in ("", " ") for line in lines)
+        found.append("\n".join(li[:1] + li[2:] for li in lines) if wide else "\n".join(lines))
+    return found
 
 
 def _old_lines(patch: str) -> list[str]:

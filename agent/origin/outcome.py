@@ -26,6 +26,7 @@ from agent.origin.attempt import Attempt, replay
 from agent.origin.carried import carried
 from agent.origin.contents import text_lines
 from agent.origin.evidence import Evidence, Paths, collect, task_end
+from agent.origin.overlay import TOOL_FOLDERS
 from agent.origin.start import CLOCK_SLACK, StartState, known_paths
 from agent.origin.times import began, ended, zone_shift
 from agent.project import is_test_path
@@ -36,9 +37,9 @@ HORIZON = timedelta(days=45)
 """Commits made later than this after the session are hardly its outcome."""
 MAX_COMMITS = 1_500
 """Commits looked at, the nearest to the session first."""
-MAX_READ = 150
+MAX_READ = 80
 """Commits whose changed lines are read: the best by files, words and time."""
-MAX_LINES = 60_000
+MAX_LINES = 8_000
 """Changed lines read of one commit; more are generated or vendored."""
 MAX_SYMBOL_CHARS = 2_000
 """How much of one line is searched for identifiers; longer lines are data."""
@@ -160,7 +161,7 @@ def find_outcome(
     Returns:
         At most SHOWN candidates, the likeliest first; none when no later commit is like it.
     """
-    commits = repository.commits()
+    commits = repository.all_commits()
     shift = zone_shift(session, commits)
     when = began(session, shift)
     seen, paths = evidence or collect(session, known_paths(repository, commits, when))
@@ -345,13 +346,15 @@ def _take_lines(out: bytes, judged: Sequence[_Judged]) -> None:
             if at is not None:
                 at.lines, at.symbols = frozenset(lines), frozenset(symbols)
             at, inside, lines, symbols = by_name[raw], False, set(), set()
+            path = ""
         elif raw.startswith(b"diff --git "):
             inside = False
         elif raw.startswith(b"@@ "):
             inside = True
         elif not inside and raw.startswith(b"+++ "):
             path = raw[4:].decode("utf-8", "replace").strip('"').removeprefix("b/")
-        elif inside and raw.startswith(b"+") and len(lines) < MAX_LINES:
+            path = "" if path.startswith(TOOL_FOLDERS) else path
+        elif inside and path and raw.startswith(b"+") and len(lines) < MAX_LINES:
             text = raw[1:].decode("utf-8", "replace")
             lines |= _keyed(path, [text])
             symbols.update(_SYMBOL.findall(text[:MAX_SYMBOL_CHARS]))

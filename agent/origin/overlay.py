@@ -24,6 +24,9 @@ MAX_OVERLAY_BYTES = 16 * 2**20
 MAX_IGNORE_FILES = 200
 """How many `.gitignore` files of a tree are honoured."""
 
+MIN_WRONG_SHARE = 0.5
+"""Share of a file's unplaced fragments that must be missing for it to count as different."""
+
 TOOL_FOLDERS = (".git", ".claude", ".codex", ".specstory", ".cursor", ".entire", ".cline", ".aider")
 """Folders and prefixes where coding agents keep their own things."""
 
@@ -91,6 +94,9 @@ def _differing(sightings: Sequence[Sighting], data: bytes | None) -> list[Sighti
         return list(sightings)
     lines = text_lines(data)
     wrong = [s for s in sightings if not matches(s, lines)]
+    if all(s.start is None for s in sightings):
+        # Fragments of edits: an export can join them wrongly, so a few that miss say nothing.
+        return wrong if len(wrong) >= MIN_WRONG_SHARE * len(sightings) else []
     # A file that was right at first was changed during the session; one that becomes right again
     # before the session touches it was put back, and a start state with it would be a detour.
     stays = bool(wrong) and wrong[0] is sightings[0] and wrong[-1] is sightings[-1]

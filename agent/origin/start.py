@@ -101,7 +101,7 @@ def find_start(
     Raises:
         RepositoryError: the history has no commit that the session could have started from.
     """
-    commits = repository.commits()
+    commits = repository.all_commits()
     if not commits:
         raise RepositoryError(f"{repository.source} has no commit to start from.")
     when = began(session, zone_shift(session, commits))
