@@ -48,6 +48,8 @@ _PATCHERS = frozenset(["apply_patch", "applypatch", "patch", "apply_patch_freefo
 _EDITORS = frozenset(
     ["str_replace_editor", "str_replace_based_edit_tool", "text_editor", "editor", "file_editor"]
 )
+_EDITOR_COMMANDS = {"view": "view", "create": "create", "str_replace": "edit", "": "edit"}
+"""What the many-in-one editors call their commands; one without commands replaces text."""
 _PATHS = (
     "file_path",
     "filePath",
@@ -96,9 +98,7 @@ def interpret(call: ToolCall, cwd: str | None = None) -> None:
     tool = call.tool.rsplit("__", 1)[-1].lower()
     given = call.arguments
     if tool in _EDITORS:
-        tool = {"view": "view", "create": "create", "str_replace": "edit", "insert": "insert"}.get(
-            str(given.get("command")), ""
-        )
+        tool = _EDITOR_COMMANDS.get(str(given.get("command", "")), "")
     if call.command is None and tool in _SHELLS:
         _command(call, cwd)
     if call.command is not None:
@@ -132,6 +132,9 @@ def blocks(path: str, diff: str) -> list[Edit]:
 def _command(call: ToolCall, cwd: str | None) -> None:
     given = call.arguments
     command = given.get("command", given.get("cmd", given.get("script")))
+    several = given.get("commands")
+    if command is None and isinstance(several, list) and len(several) == 1:
+        command = several[0]
     if isinstance(command, list):
         words = [str(word) for word in command]
         # `bash -lc TEXT` is the text; the shell around it is the tool's business.
@@ -145,13 +148,17 @@ def _command(call: ToolCall, cwd: str | None) -> None:
 
 
 def _read(call: ToolCall) -> None:
-    path = _first(call.arguments, _PATHS)
+    given = call.arguments
+    several = given.get("files")
+    if isinstance(several, list) and len(several) == 1 and isinstance(several[0], dict):
+        given = several[0]
+    path = _first(given, _PATHS)
     if not path or call.result is None or call.failed:
         return
     seen = listing.content(call.result)
     if seen is None:
         return
-    partial = any(call.arguments.get(key) not in (None, "", 0, []) for key in _RANGE)
+    partial = any(given.get(key) not in (None, "", 0, []) for key in _RANGE)
     call.views.append(
         FileView(
             path=path,

@@ -25,7 +25,7 @@ _TOOL_TAGS = word_set(
     post-tool-use-hook previous_context project_layout reminder rules secret session-restore
     session_context skill skills_instructions sql_tables subagent_notification
     system-reminder system_instruction system_instructions system_reminder
-    system_notification system_warning task-notification terminal_files_information
+    system_notification system_notice system_warning task-notification terminal_files_information
     terminal_output timestamp tool_result turn_aborted url_content user-memory-input
     user-prompt-submit-hook user_info user_instructions user_rules user_shell_command
     workspace_diagnostics workspace_info

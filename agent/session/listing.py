@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NUMBERED = re.compile(r"[ ]*(\d+)(→|\t|\| ?|: ?|\. ?)")
+_NUMBERED = re.compile(r"[ ]*(\d+)(→|\t| ?\| ?|: ?|\. ?)")
 _TAGGED = re.compile(
     r"\A\s*(?:<path>[^\n]*</path>\s*)?(?:<type>file</type>\s*)?"
     r"<(content|file|file_content)(?:\s[^<>]*)?>\n?(.*?)\n?</\1>\s*(?:<system-reminder>.*)?\Z",
@@ -83,7 +83,7 @@ def unnumbered(printed: str) -> tuple[str, int] | None:
     if first is None:
         return None
     start = int(first.group(1)) if len(first.group(1)) < 10 else 0
-    mark = first.group(2)[0]
+    mark = first.group(2).lstrip(" ")[0]
     kept: list[str] = []
     for number, line in enumerate(lines, start):
         match = _NUMBERED.match(line)
@@ -93,7 +93,7 @@ def unnumbered(printed: str) -> tuple[str, int] | None:
                 return None
             kept.append("")
             continue
-        if match.group(2)[0] != mark or match.group(1).lstrip("0") != str(number):
+        if match.group(2).lstrip(" ")[0] != mark or match.group(1).lstrip("0") != str(number):
             return None
         kept.append(line[match.end() :])
     return "\n".join(kept) + "\n", start

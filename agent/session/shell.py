@@ -48,6 +48,12 @@ _FRAMES: tuple[re.Pattern[str], ...] = (
         r"(?:Stderr: [^\n]*\n)?(?:Error: [^\n]*\n)?Exit Code: (?P<code>-?\d+)(?:\n.*)?\Z",
         re.DOTALL,
     ),
+    # Gemini CLI names the exit code only when it is not 0.
+    re.compile(
+        r"\AOutput: (?P<output>(?:(?!\n(?:Error|Signal): ).)*)\n(?P<code>)"
+        r"Process Group PGID: \d+\s*\Z",
+        re.DOTALL,
+    ),
     re.compile(
         r"\A\(?Command (?:exited|completed|failed) with exit code (?P<code>-?\d+)\)?\.?\s*"
         r"(?:Output:)?\n?(?P<output>.*)\Z",
@@ -84,7 +90,7 @@ def outcome(printed: str) -> tuple[int | None, str]:
     for frame in _FRAMES:
         match = frame.match(printed)
         if match:
-            return _small(match["code"]), match["output"] or ""
+            return _small(match["code"] or "0"), match["output"] or ""
     return None, printed
 
 

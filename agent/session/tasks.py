@@ -23,6 +23,8 @@ from agent.session.transcript import Transcript
 MAX_TASK_FILES = 50
 """A task folder holds a handful of files; a folder with more is something else."""
 
+_TASK_ID = re.compile(r"\d{10,}\Z|[0-9a-fA-F-]{36}\Z|[0-9A-Z]{26}\Z")
+"""Cline names task folders by the epoch millisecond or a ULID, Roo by a UUID."""
 _RESULT = re.compile(r"\A\[(?P<tool>\w+)(?: for '(?P<what>.*?)')?[^\]\n]*\] Result:\n?", re.DOTALL)
 _OWN_WORDS = re.compile(r"<(task|feedback|answer|user_message)>\n?(.*?)\n?</\1>", re.DOTALL)
 _DETAILS = re.compile(r"<environment_details>.*?</environment_details>", re.DOTALL)
@@ -126,7 +128,8 @@ def load(name: str, raw: Raw, found: Files) -> Session:
         found: its files; `history` or `ui` is there.
     """
     out = Transcript(name, raw)
-    out.session.id = raw.path.name if raw.is_folder else ""
+    named = raw.path.resolve().name
+    out.session.id = named if raw.is_folder and _TASK_ID.match(named) else ""
     if found.item is not None:
         item = record(out.reads(found.item).document)
         out.session.id = text(item.get("id"))

@@ -338,7 +338,7 @@ class _Reader:
         printed = content if isinstance(content, str) else _blocks_text(items(content))
         failed = block.get("is_error")
         self.out.result(call, printed, failed=failed if isinstance(failed, bool) else None)
-        _enrich(call, value.get("toolUseResult"), text(value.get("cwd")) or None)
+        enrich(call, value.get("toolUseResult"), text(value.get("cwd")) or None)
         if failed and not sidechain:
             _, found, said = printed.partition(_REFUSED)
             if found and said.strip():
@@ -358,7 +358,7 @@ def _blocks_text(blocks: list[Any]) -> str:
     return "\n".join(parts)
 
 
-def _enrich(call: ToolCall, told: Any, cwd: str | None) -> None:
+def enrich(call: ToolCall, told: Any, cwd: str | None) -> None:
     """Take what `toolUseResult` says beyond the text that the model saw."""
     facts = record(told)
     tool = call.tool
