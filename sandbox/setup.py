@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM
+from socket import socket as stream_socket
 
 import docker
 from docker.errors import DockerException
@@ -33,6 +35,7 @@ from sandbox.errors import EngineUnavailable, SandboxError
 from sandbox.install import SetupError, apt_install, as_root, say
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
+_DEFAULT_HOST = f"unix://{DEFAULT_SOCKET}"
 DEBIAN_PACKAGES = ("docker.io",)
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where dockerd and what it calls lie. A user's own PATH often has no sbin, and root runs nothing
@@ -191,12 +194,17 @@ def _wait(socket: Path, alive: Callable[[], bool], log: Callable[[], str]) -> No
 
 
 def _answers(socket: Path | None = None) -> bool:
+    host = f"unix://{socket}" if socket else os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
+    # Asked first, because the SDK leaves a socket open when nobody listens.
+    if host.startswith("unix://") and not _listens(host.removeprefix("unix://")):
+        return False
     try:
-        if socket is None:
-            client = docker.from_env(timeout=PING_TIMEOUT_S)
-        else:
-            client = docker.DockerClient(base_url=f"unix://{socket}", timeout=PING_TIMEOUT_S)
-    except DockerException:
+        client = (
+            docker.DockerClient(base_url=host, timeout=PING_TIMEOUT_S)
+            if socket
+            else docker.from_env(timeout=PING_TIMEOUT_S)
+        )
+    except (DockerException, RequestException):
         return False
     try:
         return bool(client.ping())
@@ -204,6 +212,16 @@ def _answers(socket: Path | None = None) -> bool:
         return False
     finally:
         client.close()
+
+
+def _listens(path: str) -> bool:
+    with stream_socket(AF_UNIX, SOCK_STREAM) as probe:
+        probe.settimeout(PING_TIMEOUT_S)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
 
 
 def _closed_to_user(socket: Path) -> bool:
