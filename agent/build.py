@@ -167,8 +167,8 @@ def build_session(
     with opened as repository:
         with clock.phase("origin"):
             origin = _origin(session, repository, on_event)
-        name = f"{safe_name(source.rstrip('/').removesuffix('.git').rsplit('/', 1)[-1])[:40]}"
-        name = f"{name}-{session.digest[:8]}"
+        project = origin.project.name or source.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+        name = f"{safe_name(project)[:40]}-{session.digest[:8]}".lower()
         with BuildFolder.open(
             settings.out, f"{name}-{_slug(model.name)}", fresh=settings.fresh
         ) as folder:
