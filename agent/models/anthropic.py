@@ -115,6 +115,7 @@ class Anthropic:
             # Models older than adaptive thinking refuse it, and say so.
             if self._thinking and "thinking" in str(error):
                 self._thinking = False
+                self._notify(f"{self.name}: no adaptive thinking; asked without")
                 del body["thinking"]
                 return self._post(body)
             raise self._refused(error) from error

@@ -164,13 +164,14 @@ def test_a_refusal_is_no_submission(provider: Provider, connect: Connect) -> Non
 
 
 def test_a_model_without_adaptive_thinking_is_asked_without(
-    provider: Provider, connect: Connect
+    provider: Provider, connect: Connect, told: list[str]
 ) -> None:
     refusal = {"type": "error", "error": {"message": "adaptive thinking is not supported"}}
     provider.says(Answer(refusal, status=400), message(text("A")), message(text("B")))
     model = connect("anthropic:old-model")
     assert [model.query("s", ASK).text, model.query("s", ASK).text] == ["A", "B"]
     assert ["thinking" in request for request in provider.requests] == [True, False, False]
+    assert len(told) == 1
 
 
 def test_surrogates_in_a_command_do_not_break_the_next_query(
