@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -69,6 +70,25 @@ def test_the_truth_fits_the_repository(
     for test in sealed["fail_to_pass"]:
         path, *parts = test.split("::")
         assert parts[-1].split("[")[0] in show(made.path, sealed["outcome"][-1], path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_start_tree_is_the_start_commit_with_the_uncommitted_edits(
+    name: str, repositories: dict[str, MaterialisedRepository], tmp_path: Path
+) -> None:
+    environment = os.environ | {"GIT_INDEX_FILE": str(tmp_path / "index")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(repositories[name].path), *arguments]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        return done.stdout.strip()
+
+    git("read-tree", truth(name)["start"])
+    overlay = ITEMS / name / "truth"
+    for path in overlay.rglob("*.*"):
+        blob = git("hash-object", "-w", str(path))
+        git("update-index", "--cacheinfo", f"100644,{blob},{path.relative_to(overlay)}")
+    assert git("write-tree") == truth(name)["start_tree"]
 
 
 @pytest.mark.parametrize("name", NAMES)

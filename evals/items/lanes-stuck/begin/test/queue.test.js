@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Queue } from "../src/index.js";
+
+/** A promise and the functions that settle it. */
+function deferred() {
+  const out = {};
+  out.promise = new Promise((resolve, reject) => Object.assign(out, { resolve, reject }));
+  return out;
+}
+
+test("gives back what the task returns", async () => {
+  const queue = new Queue();
+  assert.equal(await queue.add(async () => 42), 42);
+  assert.equal(await queue.add(() => "plain"), "plain");
+});
+
+test("runs at most as many as it has lanes", async () => {
+  const queue = new Queue({ concurrency: 2 });
+  const gates = [deferred(), deferred(), deferred()];
+  const done = gates.map((gate) => queue.add(() => gate.promise));
+  assert.equal(queue.running, 2);
+  assert.equal(queue.size, 1);
+  gates[0].resolve();
+  await done[0];
+  await new Promise(setImmediate);
+  assert.equal(queue.running, 2);
+  assert.equal(queue.size, 0);
+  gates[1].resolve();
+  gates[2].resolve();
+  await queue.onIdle();
+  assert.equal(queue.running, 0);
+});
+
+test("a higher priority goes first", async () => {
+  const queue = new Queue();
+  const order = [];
+  const gate = deferred();
+  queue.add(() => gate.promise);
+  queue.add(async () => order.push("low"));
+  queue.add(async () => order.push("high"), { priority: 5 });
+  queue.add(async () => order.push("low too"));
+  gate.resolve();
+  await queue.onIdle();
+  assert.deepEqual(order, ["high", "low", "low too"]);
+});
+
+test("is idle from the start", async () => {
+  await new Queue().onIdle();
+});
+
+test("a failing task rejects its own promise", async () => {
+  const queue = new Queue({ concurrency: 2 });
+  await assert.rejects(queue.add(async () => { throw new Error("nope"); }), /nope/);
+});
+
+test("refuses a concurrency that makes no sense", () => {
+  for (const concurrency of [0, -1, 1.5, "2"]) {
+    assert.throws(() => new Queue({ concurrency }), RangeError);
+  }
+});

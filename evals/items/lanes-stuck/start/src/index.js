@@ -1,0 +1,1 @@
+export { Queue, TimeoutError } from "./queue.js";
