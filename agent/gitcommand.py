@@ -138,6 +138,7 @@ _INHERITED = re.compile(r"\A(?!GIT_)|\AGIT_(?:SSL|SSH|HTTP|PROXY|CONFIG_GLOBAL\Z
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.attributesFile": os.devnull,
+    "core.excludesFile": os.devnull,
     "core.fsmonitor": "false",
     # Larger files are handled as binary ones, so that one huge file cannot fill the memory.
     "core.bigFileThreshold": "32m",

@@ -145,7 +145,7 @@ def ignored(repository: Repository, tree: str, paths: Sequence[str]) -> set[str]
             out = repository.run(
                 *("check-ignore", "--no-index", "--stdin", "-z"),
                 stdin=b"".join(os.fsencode(path) + b"\0" for path in untracked),
-                env={"GIT_WORK_TREE": folder},
+                env={"GIT_WORK_TREE": folder, "GIT_LITERAL_PATHSPECS": "0"},
                 cwd=Path(folder),
             )
         except GitError as error:

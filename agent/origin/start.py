@@ -117,7 +117,7 @@ def find_start(
             reasons.append(f"the recorded commit {recorded[:12]!r} is not in the history")
         else:
             commit = by_sha.get(sha) or repository.commit(sha)
-            if when is not None and commit.committed > when + CLOCK_SLACK:
+            if when is not None and commit.committed > when:
                 # Read off git's output in mid-session: by then somebody had committed.
                 reasons.append(f"commit {sha[:12]} that it names was made after it began")
             else:
