@@ -204,7 +204,7 @@ class Trajectory:
         Raises:
             KettleError: it cannot be written.
         """
-        text = json.dumps(self.document().to_json_dict(), ensure_ascii=False, indent=1)
+        text = self.document().model_dump_json(exclude_none=True, indent=1)
         partial = self._path.with_suffix(".json.part")
         try:
             partial.write_text(text + "\n", encoding="utf-8")
