@@ -151,7 +151,7 @@ def build_session(
         session = load(path)
         on_event(Note(_about(session)))
     spec, why = (settings.model, "") if settings.model else default_model_spec()
-    model = open_model(spec)
+    model = open_model(spec, notify=lambda text: on_event(Note(text)))
     if why:
         on_event(Note(f"builder: {model.name} ({why})"))
     source = settings.repo or repository_of(session)
