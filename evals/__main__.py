@@ -98,21 +98,17 @@ def put_session(item: Path, to: Path) -> Path:
     return target
 
 
-def run() -> int:
-    """Run the command line; errors become one message and an exit code.
+def run() -> None:
+    """Run the command line.
 
-    Returns:
-        0 when done, 2 for bad input, 5 for trouble with the network or the machine.
+    Exits with 0 when done, 2 for bad input, 5 for trouble with the network or the machine.
     """
     try:
-        app(standalone_mode=False)
+        app(prog_name="python -m evals")
     except KettleError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
-        return BAD_INPUT if isinstance(error, InputError) else INFRASTRUCTURE
-    except (typer.Exit, typer.Abort) as stop:
-        return getattr(stop, "exit_code", 1)
-    return 0
+        raise SystemExit(BAD_INPUT if isinstance(error, InputError) else INFRASTRUCTURE) from None
 
 
 if __name__ == "__main__":
-    raise SystemExit(run())
+    run()

@@ -172,5 +172,7 @@ def test_the_command_puts_session_and_repository_and_keeps_the_truth(
     assert unknown.returncode == 2
     assert "no item 'no-such-item'" in unknown.stderr
     assert "Traceback" not in unknown.stderr
+    assert run("materialise").returncode == 2
+    assert run("no-such-command").returncode == 2
     listed = run("items")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == NAMES
