@@ -27,6 +27,8 @@ from agent.gitcommand import SHA, GitError, git_environment, run_git
 
 MAX_BLOB_BYTES = 64 * 2**20
 """A larger file is not read into memory; sources are far smaller."""
+DRAIN_BYTES = 2**20
+"""Bytes read at a time of an object that is thrown away."""
 MAX_ARCHIVE_FILES = 200_000
 """A tree with more entries is no start state that a container could work with."""
 CACHED_TREES = 20_000
@@ -425,17 +427,17 @@ class Repository:
         name = _full(sha)
         with self._lock:
             try:
-                # The header first: a huge object, once begun, would have to be read to its end.
-                _, found, size = self._git.get_object_header(name)
-                if _word(found) != kind or size > MAX_BLOB_BYTES:
-                    raise RepositoryError(
-                        f"Object {sha} of {self.source} is not read: "
-                        f"it is a {_word(found)} of {size} bytes."
-                    )
-                data: bytes = self._git.get_object_data(name)[3]
+                _, found, size, stream = self._git.stream_object_data(name)
             except ValueError as error:
                 raise RepositoryError(f"The clone of {self.source} lacks {kind} {sha}.") from error
-        return data
+            if _word(found) == kind and size <= MAX_BLOB_BYTES:
+                data: bytes = stream.read()
+                return data
+            while stream.read(DRAIN_BYTES):
+                pass  # what was begun must be read to its end before the next object
+        raise RepositoryError(
+            f"Object {sha} of {self.source} is not read: it is a {_word(found)} of {size} bytes."
+        )
 
     def _parse_tree(self, sha: str) -> dict[str, TreeEntry]:
         data = self._object(sha, "tree")

@@ -41,8 +41,8 @@ MAX_READ = 80
 """Commits whose changed lines are read: the best by files, words and time."""
 MAX_LINES = 8_000
 """Changed lines read of one commit; more are generated or vendored."""
-MAX_SYMBOL_CHARS = 2_000
-"""How much of one line is searched for identifiers; longer lines are data."""
+MAX_LINE_CHARS = 2_000
+"""How much of one line is compared; longer lines are data."""
 MIN_LINE_CHARS = 4
 """Shorter lines (braces, `else`) are in every file."""
 SHOWN = 10
@@ -84,6 +84,8 @@ LINE_SIGNALS = ("coverage", "precision", "equal")
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
 _SYMBOL = re.compile(r"\b(?:[a-z0-9]+_[a-z0-9_]+|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+[A-Z]\w*|_\w{3,})\b")
+_IDENTIFIER = re.compile(r"\w+")
+_OWN_FOLDERS = tuple(folder.encode() for folder in TOOL_FOLDERS)
 _STOP = frozenset(
     re.findall(
         r"\w+",
@@ -338,26 +340,35 @@ def _read_lines(repository: Repository, judged: Sequence[_Judged]) -> None:
 def _take_lines(out: bytes, judged: Sequence[_Judged]) -> None:
     by_name = {one.commit.sha.encode(): one for one in judged}
     at: _Judged | None = None
-    path, inside = "", False
+    added: dict[bytes, list[bytes]] = {}
+    path, inside, count = b"", False, 0
+    for raw in [*out.split(b"\n"), next(iter(by_name))]:
+        if inside and raw[:1] == b"+":
+            if path and count < MAX_LINES:
+                added[path].append(raw[1:])
+                count += 1
+        elif raw[:3] == b"@@ ":
+            inside = True
+        elif raw[:11] == b"diff --git ":
+            inside = False
+        elif raw in by_name:
+            if at is not None:
+                _keep_lines(at, added)
+            at, inside, count, added = by_name[raw], False, 0, {}
+        elif not inside and raw[:4] == b"+++ ":
+            path = raw[4:].strip(b'"').removeprefix(b"b/")
+            path = b"" if path.startswith(_OWN_FOLDERS) else path
+            added.setdefault(path, [])
+
+
+def _keep_lines(one: _Judged, added: Mapping[bytes, list[bytes]]) -> None:
     lines: set[tuple[str, str]] = set()
     symbols: set[str] = set()
-    for raw in [*out.split(b"\n"), *list(by_name)[:1]]:
-        if raw in by_name:
-            if at is not None:
-                at.lines, at.symbols = frozenset(lines), frozenset(symbols)
-            at, inside, lines, symbols = by_name[raw], False, set(), set()
-            path = ""
-        elif raw.startswith(b"diff --git "):
-            inside = False
-        elif raw.startswith(b"@@ "):
-            inside = True
-        elif not inside and raw.startswith(b"+++ "):
-            path = raw[4:].decode("utf-8", "replace").strip('"').removeprefix("b/")
-            path = "" if path.startswith(TOOL_FOLDERS) else path
-        elif inside and path and raw.startswith(b"+") and len(lines) < MAX_LINES:
-            text = raw[1:].decode("utf-8", "replace")
-            lines |= _keyed(path, [text])
-            symbols.update(_SYMBOL.findall(text[:MAX_SYMBOL_CHARS]))
+    for path, raw in added.items():
+        text = b"\n".join(line[:MAX_LINE_CHARS] for line in raw).decode("utf-8", "replace")
+        lines |= _keyed(path.decode("utf-8", "replace"), text.split("\n"))
+        symbols.update(_IDENTIFIER.findall(text))
+    one.lines, one.symbols = frozenset(lines), frozenset(symbols)
 
 
 def _without_twins(judged: list[_Judged]) -> list[_Judged]:
@@ -523,7 +534,11 @@ def _reasons(group: Sequence[_Judged], traits: _Traits) -> list[str]:
 
 def _keyed(path: str, lines: Iterable[str]) -> set[tuple[str, str]]:
     name = path.rsplit("/", 1)[-1]
-    return {(name, text) for line in lines if len(text := line.strip()) >= MIN_LINE_CHARS}
+    return {
+        (name, text)
+        for line in lines
+        if len(text := line[:MAX_LINE_CHARS].strip()) >= MIN_LINE_CHARS
+    }
 
 
 def _words(text: str) -> frozenset[str]:

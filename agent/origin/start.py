@@ -34,6 +34,8 @@ MAX_COMMITS = 6_000
 """Commits compared at most when no nearer one fits; bounds the time in a long history."""
 GOOD_FIT = 0.999
 """No older commit can fit better than this, so the search ends."""
+FAIR_FIT = 0.7
+"""From this fit on, the search ends when older commits bring no better one."""
 LATE_FIT_MARGIN = 0.3
 """How much better a commit dated after the session must fit to be believed over its date."""
 SHOWN_CANDIDATES = 8
@@ -179,10 +181,13 @@ def _rank(
     judged = judge(on_time[:FIRST_COMMITS])
     at = FIRST_COMMITS
     while compare.observed and at < min(len(on_time), MAX_COMMITS):
-        if max((j[1].fit for j in judged), default=0.0) >= GOOD_FIT:
-            break
-        judged += judge(on_time[at : at + FIRST_COMMITS])
+        best = max((j[1].fit for j in judged), default=0.0)
+        older = judge(on_time[at : at + FIRST_COMMITS]) if best < GOOD_FIT else []
+        judged += older
         at += FIRST_COMMITS
+        # Uncommitted work keeps the fit below 1; a good one that does not grow will not.
+        if not older or (best >= FAIR_FIT and max(j[1].fit for j in older) <= best):
+            break
     judged.sort(key=lambda j: j[0], reverse=True)
     if late and (not judged or (compare.observed and judged[0][1].fit < GOOD_FIT)):
         # Dates can lie. The list is newest first, so its end is the nearest to the session.
