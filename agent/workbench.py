@@ -6,9 +6,9 @@
     /work/aids             small scripts that save typing; a builder may ignore them
     /work/draft            the environment's draft
 
-Everything is plain text in the sandbox. The history comes as a bundle, so that neither hooks nor
-configuration of a hostile clone come along, and the tools' own branches (session transcripts) stay
-behind.
+Everything is plain text in the sandbox. The history comes as a pack and a list of references, so that
+neither hooks nor configuration of a hostile clone come along, and the tools' own branches (session
+transcripts) stay behind. A clone that lacks some large files is taken as it is.
 """
 
 from __future__ import annotations
@@ -52,26 +52,35 @@ def furnish(
         if aid.name.endswith((".py", ".sh")):
             files[f"work/aids/{aid.name}"] = aid.read_bytes()
     sandbox.put_tree("/", _tar(files))
-    sandbox.put("/work/history.bundle", bundle(repository))
+    pack, references = history(repository)
+    sandbox.put("/work/history.pack", pack)
+    sandbox.put("/work/references", references)
     made = sandbox.run(
         "git config --global advice.detachedHead false"
         " && git config --global --add safe.directory '*'"
-        " && git clone --quiet --no-checkout /work/history.bundle /work/repo"
-        # Branches of a bundle are remote branches of its clone; they are the builder's own here.
-        " && cd /work/repo && git fetch --quiet origin '+refs/*:refs/*' --update-head-ok"
-        " && git remote remove origin && rm /work/history.bundle"
-        f" && git checkout --quiet --detach {start} && cd /work",
+        " && git init --quiet --initial-branch=kettle /work/repo && cd /work/repo"
+        " && git index-pack --stdin < /work/history.pack > /dev/null"
+        " && git update-ref --stdin < /work/references"
+        f" && git checkout --quiet --detach {start}"
+        " && rm /work/history.pack /work/references && cd /work",
         timeout_s=CLONE_TIMEOUT_S,
     )
     if made.exit_code != 0:
         raise KettleError(f"The repository does not unpack in the sandbox: {made.output[-1000:]}")
 
 
-def bundle(repository: Repository) -> bytes:
-    """The project's own history as a git bundle."""
-    tips = [ref for ref in repository.references() if not ref.startswith("refs/pull/")]
-    named = "".join(f"{ref}\n" for ref in tips)
-    return repository.run("bundle", "create", "--quiet", "-", "--stdin", stdin=named.encode())
+def history(repository: Repository) -> tuple[bytes, bytes]:
+    """The project's own history: a pack, and its references as `git update-ref --stdin` takes them."""
+    tips = {r: c for r, c in repository.references().items() if not r.startswith("refs/pull/")}
+    tips |= {"refs/heads/default": tip} if (tip := repository.default_branch) else {}
+    wanted = "".join(f"{commit}\n" for commit in sorted(set(tips.values())))
+    pack = repository.run(
+        *("pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset"),
+        "--missing=allow-any",
+        stdin=wanted.encode(),
+    )
+    references = "".join(f"create {ref} {commit}\n" for ref, commit in sorted(tips.items()))
+    return pack, references.encode()
 
 
 def collect_draft(sandbox: Sandbox) -> bytes:
