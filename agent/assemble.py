@@ -12,6 +12,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from agent import __version__, environment
@@ -19,7 +20,7 @@ from agent.draft import Draft
 from agent.environment import Environment
 from agent.errors import DraftError, RepositoryError
 from agent.gitcommand import GitError
-from agent.repo import SYMLINK, Repository
+from agent.repo import SUBMODULE, SYMLINK, Repository
 from agent.session.model import Session
 from agent.start_state import StartState, pack_start_state
 from agent.task_config import (
@@ -75,16 +76,29 @@ def patched_tree(repository: Repository, base: str, patch: bytes, name: str) -> 
 
 
 def pack(repository: Repository, tree: str, session: Session) -> StartState:
-    """The start state as an archive, without copies of the session."""
+    """The start state as an archive, without copies of the session.
+
+    A file whose content the clone lacks (hosts and mirrors drop large ones) is left out and named
+    in `left_out`, as everything else that is left out.
+    """
+    lacking: dict[str, str] = {}
 
     def entries() -> Iterator[tuple[str, int, bytes | str]]:
-        for entry in repository.archive(tree):
-            if entry.mode == SYMLINK:
-                yield entry.path, 0o777, entry.data.decode("utf-8", "surrogateescape")
+        for path, (mode, sha) in sorted(repository.tree(tree).items()):
+            if mode == SUBMODULE:
+                continue
+            try:
+                content = repository.blob(sha)
+            except RepositoryError as error:
+                lacking[path] = str(error)
+                continue
+            if mode == SYMLINK:
+                yield path, 0o777, content.decode("utf-8", "surrogateescape")
             else:
-                yield entry.path, int(entry.mode, 8) & 0o777, entry.data
+                yield path, int(mode, 8) & 0o777, content
 
-    return pack_start_state(entries(), session_ids=[session.id] if session.id else [])
+    state = pack_start_state(entries(), session_ids=[session.id] if session.id else [])
+    return replace(state, left_out={**state.left_out, **lacking})
 
 
 def assemble(
