@@ -51,7 +51,7 @@ class LayerFile:
 
 
 def added_files(
-    client: docker.DockerClient, image: str, bases: Iterable[str] = ()
+    client: docker.DockerClient, image: str, bases: Iterable[str] = (), *, local: bool = True
 ) -> Iterator[LayerFile]:
     """All regular files in the layers of an image that none of its bases has.
 
@@ -59,6 +59,7 @@ def added_files(
         client: connected to the engine.
         image: id of the image.
         bases: names of images whose layers are passed over.
+        local: read layers in place where they can be reached; else from the image's archive.
 
     Raises:
         SandboxError: the engine does not hand out the image.
@@ -68,7 +69,7 @@ def added_files(
     new = [layer for layer in order if layer not in known]
     if not new:
         return
-    folders = _folders(client, image, order)
+    folders = _folders(client, image, order) if local else {}
     if folders:
         for layer in new:
             yield from _walk(order.index(layer), folders[layer])

@@ -100,13 +100,14 @@ def run(
                 details=said.details,
                 seconds=round(time.monotonic() - since, 3),
             )
-            if check.name == "builds" and said.verdict is CheckVerdict.PASS:
+            if check.name == "builds" and said.verdict is CheckVerdict.PASS and graded:
                 trials.begin_core()
             if on_progress is not None:
                 on_progress(result)
             return result
 
-        chosen = [c for c in CHECKS if settings.depth == "full" or not c.deep]
+        chosen = _chosen(settings)
+        graded = any(c.name in _VERDICTS for c in chosen)
         with ThreadPoolExecutor(MAX_CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
             # In this order a check is queued after those that it waits for, so none is stuck.
             for check in chosen:
@@ -119,6 +120,20 @@ def run(
         checks=checks,
         seconds=round(time.monotonic() - begun, 3),
     )
+
+
+def _chosen(settings: GateSettings) -> list[GateCheck]:
+    wanted = {c.name for c in CHECKS if settings.depth == "full" or not c.deep}
+    if settings.only:
+        known = {c.name: c for c in CHECKS}
+        unknown = sorted(set(settings.only) - known.keys())
+        if unknown:
+            raise InputError(f"There is no check named {unknown[0]}; there are: {', '.join(known)}")
+        wanted = set(settings.only)
+        for check in reversed(CHECKS):
+            if check.name in wanted:
+                wanted.update(check.after)
+    return [c for c in CHECKS if c.name in wanted]
 
 
 def _unmet(check: GateCheck, done: dict[str, Future[Check]]) -> Said | None:

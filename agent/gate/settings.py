@@ -17,6 +17,7 @@ class GateSettings:
         depth: `core` proves that the environment works; `full` also tries other candidates.
         mutants: at most so many mutants of the oracle.
         alternatives: at most so many rewrites of the oracle.
+        only: names of checks to run, with what they need; empty means all.
         keep_image: leave the built image when the engine is closed.
     """
 
@@ -27,4 +28,5 @@ class GateSettings:
     depth: str = "full"
     mutants: int = 20
     alternatives: int = 8
+    only: tuple[str, ...] = ()
     keep_image: bool = False

@@ -29,7 +29,7 @@ RUN install -d -o solver -g solver /app
 WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["sleep", "infinity"]
-"""
+{late}"""
 BASE = "kettle-test-python"
 """Stands for the tests' own base image where no image is built."""
 
@@ -156,6 +156,7 @@ def make(
     judge: str = JUDGE,
     instruction: str = INSTRUCTION,
     docker_steps: str = "",
+    late_steps: str = "",
     files: Mapping[str, bytes] | None = None,
     without: tuple[str, ...] = (),
     timeout_s: float = 60,
@@ -164,8 +165,9 @@ def make(
 ) -> Environment:
     """Write an environment; by default one without a fault.
 
-    `docker_steps` go into the Dockerfile before the start state is added, `files` are written over
-    what would be there (by path in the environment), and `without` names what is left out.
+    `docker_steps` go into the Dockerfile before the start state is added, `late_steps` after it;
+    `files` are written over what would be there (by path in the environment), and `without` names
+    what is left out.
     """
     after = {**start, "ledger.py": FIXED} if solution is None else dict(solution)
     packed = pack_start_state(
@@ -181,7 +183,9 @@ def make(
     )
     content: dict[str, bytes | tuple[bytes, int]] = {
         "instruction.md": instruction.encode(),
-        "environment/Dockerfile": DOCKERFILE.format(base=base, extra=docker_steps).encode(),
+        "environment/Dockerfile": DOCKERFILE.format(
+            base=base, extra=docker_steps, late=late_steps
+        ).encode(),
         "environment/start.tar.gz": packed.archive,
         "solution/solve.sh": SOLVE.encode(),
         "solution/oracle.patch": patch_of(start, after),

@@ -1,0 +1,274 @@
+"""Environments that are wrong on purpose, and the one check that must say so."""
+
+from __future__ import annotations
+
+import marshal
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.agent.gate.environments import FIXED, INSTRUCTION, JUDGE, LEDGER
+
+HIDDEN_TEST = """\
+import unittest
+
+import ledger
+
+
+class BalanceTest(unittest.TestCase):
+    def test_cents_survive_the_summing_of_many_entries(self):
+        self.assertEqual(ledger.balance(["lunch 12.50", "tea 1.25"]), "13.75")
+        self.assertEqual(ledger.balance(["water 0.10"] * 30), "3.00")
+"""
+
+SPOKEN = (
+    "I will now replace the float arithmetic in balance by exact decimals and verify it by hand"
+)
+
+
+def bytecode_of(source: str) -> bytes:
+    """What CPython 3.11 would leave behind of a source: a header with its size, and a body."""
+    header = b"\xa7\x0d\x0d\x0a" + struct.pack("<III", 0, 1_700_000_000, len(source.encode()))
+    return header + marshal.dumps(compile(source, "ledger.py", "exec"))
+
+
+def shell(script: str) -> dict[str, bytes]:
+    """A test script without the kit."""
+    return {"tests/test.sh": ("#!/bin/bash\nmkdir -p /logs/verifier\n" + script).encode()}
+
+
+SOLVED = "grep -q Decimal /app/ledger.py && reward=1 || reward=0\n"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A deliberately bad environment.
+
+    Attributes:
+        name: what is wrong with it.
+        fault: the check that must fail.
+        says: words that its report must hold.
+        given: arguments of `environments.make`.
+    """
+
+    name: str
+    fault: str
+    says: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+CORE: tuple[Bad, ...] = (
+    Bad(
+        "a step of the build fails",
+        "builds",
+        "does not build",
+        {"docker_steps": "RUN echo preparing && false\n"},
+    ),
+    Bad(
+        "the build leaves bytecode in the work tree",
+        "start-state",
+        "__pycache__",
+        {"late_steps": "RUN python3 -m compileall -q /app\n"},
+    ),
+    Bad(
+        "the build changes a file of the work tree",
+        "start-state",
+        "README.md",
+        {"late_steps": "RUN echo more >> /app/README.md\n"},
+    ),
+    Bad(
+        "the work tree belongs to root",
+        "start-state",
+        "0:0",
+        {"late_steps": "RUN chown root:root /app\n"},
+    ),
+    Bad(
+        "the verifier accepts everything",
+        "nop-fails",
+        "nothing was done",
+        {
+            "judge": "import kit\nkit.check('it is there', kit.work_tree().exists('ledger.py'))\n"
+            "kit.verdict()\n"
+        },
+    ),
+    Bad(
+        "the verifier crashes at the start state",
+        "nop-fails",
+        "no verdict",
+        {"judge": "import kit\nvalue = kit.call_python('ledger', 'missing')\n" + JUDGE},
+    ),
+    Bad(
+        "the verifier demands what the solution does not do",
+        "oracle-passes",
+        "demands more",
+        {
+            "judge": JUDGE.replace(
+                "kit.verdict()", "kit.check('French', False, 'no comma')\nkit.verdict()"
+            )
+        },
+    ),
+    Bad(
+        "the patch of the solution does not apply",
+        "oracle-passes",
+        "cannot be applied",
+        {
+            "files": {
+                "solution/oracle.patch": b"--- a/ledger.py\n+++ b/ledger.py\n@@ -1 +1 @@\n"
+                b"-not there\n+at all\n"
+            }
+        },
+    ),
+    Bad(
+        "there is no solution",
+        "oracle-passes",
+        "no solution/solve.sh",
+        {"without": ("solution/solve.sh", "solution/oracle.patch")},
+    ),
+    Bad(
+        "verdicts differ from run to run",
+        "stable",
+        "different verdicts",
+        {
+            "files": shell(
+                SOLVED + 'echo "{\\"reward\\": $reward, \\"n\\": $RANDOM}"'
+                " > /logs/verifier/reward.json\n"
+            )
+        },
+    ),
+    Bad(
+        "the verifier installs what it needs while it grades",
+        "offline",
+        "pip install",
+        {
+            "files": shell(
+                "pip install -q pytest 2>/dev/null || true\n"
+                + SOLVED
+                + "echo $reward > /logs/verifier/reward.txt\n"
+            )
+        },
+    ),
+    Bad(
+        "the instruction holds a line of the solution",
+        "instruction",
+        "only the solution has",
+        {"instruction": INSTRUCTION + "\nHint: total += _exact_amount_of(line)\n"},
+    ),
+    Bad(
+        "the instruction names a hidden test",
+        "instruction",
+        "test_cents_survive",
+        {
+            "instruction": INSTRUCTION
+            + "\ntest_cents_survive_the_summing_of_many_entries must pass.\n",
+            "files": {"tests/files/tests/test_balance.py": HIDDEN_TEST.encode()},
+        },
+    ),
+    Bad("there is no instruction", "instruction", "empty", {"instruction": "\n"}),
+    Bad(
+        "a token lies in the tests",
+        "hygiene",
+        "a GitHub token",
+        {"files": {"tests/notes.txt": b"token = ghp_" + b"aB3" * 12 + b"\n"}},
+    ),
+)
+
+LEAKS: tuple[Bad, ...] = (
+    Bad(
+        "the repository's git data is in the image",
+        "sealed",
+        "git data",
+        {
+            "docker_steps": "RUN mkdir -p /srv/clone/.git/objects/ab"
+            " && echo ref: refs/heads/main > /srv/clone/.git/HEAD"
+            " && echo 0123 > /srv/clone/.git/ORIG_HEAD\n"
+        },
+    ),
+    Bad(
+        "the solution was copied in and deleted in a later step",
+        "sealed",
+        "the solution",
+        {
+            "docker_steps": "COPY fixed.py /tmp/work/ledger.py\nRUN rm -r /tmp/work\n",
+            "files": {"environment/fixed.py": FIXED.encode()},
+        },
+    ),
+    Bad(
+        "the solution lies in an archive",
+        "sealed",
+        "the solution",
+        {
+            "docker_steps": "COPY fixed.py /opt/src/ledger.py\n"
+            "RUN cd /opt && tar -czf cache.tgz src && rm -r src\n",
+            "files": {"environment/fixed.py": FIXED.encode()},
+        },
+    ),
+    Bad(
+        "bytecode of the solution is left behind",
+        "sealed",
+        "compiled solution",
+        {
+            "docker_steps": "COPY left.pyc /opt/build/ledger.cpython-311.pyc\n",
+            "files": {"environment/left.pyc": bytecode_of(FIXED)},
+        },
+    ),
+    Bad(
+        "a hidden test is in the image",
+        "sealed",
+        "hidden tests",
+        {
+            "docker_steps": "COPY t.py /home/solver/.cache/t.py\n",
+            "files": {
+                "tests/files/tests/test_balance.py": HIDDEN_TEST.encode(),
+                "environment/t.py": HIDDEN_TEST.encode(),
+            },
+        },
+    ),
+    Bad(
+        "a test runner's cache lists the hidden tests",
+        "sealed",
+        "names of hidden tests",
+        {
+            "docker_steps": "COPY nodeids /srv/.pytest_cache/v/cache/nodeids\n",
+            "files": {
+                "tests/files/tests/test_balance.py": HIDDEN_TEST.encode(),
+                "environment/nodeids": b'["tests/test_balance.py::BalanceTest::'
+                b'test_cents_survive_the_summing_of_many_entries"]',
+            },
+        },
+    ),
+    Bad(
+        "the session lies in the image",
+        "sealed",
+        "session text",
+        {
+            "docker_steps": "COPY notes.md /opt/notes.md\n",
+            "files": {
+                "environment/notes.md": f"# log\n\n> {SPOKEN}.\n".encode(),
+                "provenance/session.json": f'{{"turns": [{{"text": "{SPOKEN}."}}]}}'.encode(),
+            },
+        },
+    ),
+    Bad(
+        "a later release of the project is installed",
+        "sealed",
+        "installed outside the work tree",
+        {
+            "start": {
+                "ledger.py": LEDGER,
+                "pyproject.toml": '[project]\nname = "tiny-ledger"\nversion = "1.0"\n',
+            },
+            "docker_steps": "COPY RECORD /opt/venv/lib/tiny_ledger-1.1.dist-info/RECORD\n",
+            "files": {"environment/RECORD": b"ledger.py,sha256=abc,400\n"},
+        },
+    ),
+    Bad(
+        "the solution stands in the image's history",
+        "sealed",
+        "the image's history",
+        {
+            "docker_steps": "RUN echo 'total += _exact_amount_of(line)'"
+            " 'return Decimal(parse(line)[1])' > /dev/null\n"
+        },
+    ),
+)
