@@ -117,7 +117,9 @@ def first_draft(session: Session, repository: Repository, origin: Origin) -> dic
         changed = {c.path for c in repository.changed(origin.start_tree, origin.after_tree)}
         files |= scaffold.solution(repository, origin.start_tree, origin.after_tree)
         files |= scaffold.overlay(repository, origin.after_tree, changed)
-    tests = b"\n".join(content for path, content in files.items() if path.startswith("tests/files/"))
+    tests = b"\n".join(
+        content for path, content in files.items() if path.startswith("tests/files/")
+    )
     packages = ["git"] if re.search(rb"[\"']git[\"']", tests) else []
     files["environment/Dockerfile"] = scaffold.dockerfile(
         origin.project, packages=packages, version_hint=_version_hint(repository, origin)
@@ -160,7 +162,7 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         ("uncommitted, but never seen whole", origin.start.unknown),
     ):
         if paths:
-            lines.append(f"- {title}: {', '.join(paths[:MAX_SHOWN * 3])}")
+            lines.append(f"- {title}: {', '.join(paths[: MAX_SHOWN * 3])}")
     lines += ["", "Other candidates:"]
     for candidate in origin.start.candidates[1:MAX_SHOWN]:
         lines.append(
@@ -175,9 +177,9 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         lines += [f"- {note}" for note in origin.outcome.notes]
         if origin.after_tree is None:
             lines.append("- its change does not apply to the start state; see the history")
-    for candidate in origin.candidates[:MAX_SHOWN]:
-        names = ", ".join(c[:12] for c in candidate.commits)
-        lines.append(f"- {names} (score {candidate.score:.2f}): {'; '.join(candidate.reasons)}")
+    for possible in origin.candidates[:MAX_SHOWN]:
+        names = ", ".join(c[:12] for c in possible.commits)
+        lines.append(f"- {names} (score {possible.score:.2f}): {'; '.join(possible.reasons)}")
     lines += ["", "## Project", "", *(f"- {r}" for r in origin.project.reasons)]
     lines += [
         "",

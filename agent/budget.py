@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agent.models.base import Usage
 
 
-class BudgetSpent(Exception):  # noqa: N818 (an end that was agreed on, not an error)
+class BudgetSpent(Exception): 
     """A limit is reached.
 
     Attributes:

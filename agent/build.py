@@ -286,7 +286,6 @@ class _Build:
 
     def _submit(self, trajectory: Trajectory) -> str | None:
         """Judge a submission: None when it is accepted, else what the builder reads next."""
-        files, executable = {}, frozenset[str]()
         try:
             files, executable = read_files(collect_draft(self.sandbox))
             if reason := rejection(files):
@@ -411,7 +410,7 @@ class _Build:
         )
 
 
-class _Given(Exception):  # noqa: N818 (an end that the builder chose)
+class _Given(Exception):
     """The builder ended the build with a reason instead of an environment."""
 
     def __init__(self, status: Status, reason: str) -> None:

@@ -100,7 +100,7 @@ def _reported() -> Iterator[list[int]]:
     except typer.Exit as stop:
         status.append(stop.exit_code)
     except TyperException as error:
-        error.show(sys.stderr)
+        _say("usage", error.format_message())
         status.append(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrupted. Nothing is left running; run the same command again to go on.")
@@ -126,7 +126,7 @@ def _reported() -> Iterator[list[int]]:
         status.append(ExitCode.INFRASTRUCTURE)
 
 
-def _say(kind: str, error: BaseException) -> None:
+def _say(kind: str, error: BaseException | str) -> None:
     from agent.console import printable
 
     err.print(f"[bold red]{kind}:[/] ", end="")
@@ -177,7 +177,9 @@ def build(
         Path, typer.Option("--out", "-o", help="Folder for finished environments.")
     ] = Path("environments"),
     turns: Annotated[int | None, typer.Option(min=1, help="Budget: replies of the model.")] = 100,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Budget: input and output tokens.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Budget: input and output tokens.")
+    ] = None,
     dollars: Annotated[float | None, typer.Option(min=0, help="Budget: US dollars.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Budget: minutes.")] = 60,
     submissions: Annotated[int | None, typer.Option(min=1, help="Budget: submissions.")] = 5,
@@ -197,7 +199,6 @@ def build(
     interrupted build goes on where it stopped when the same command is run again.
 
     Examples:
-
       python -m agent build rollout.jsonl
 
       python -m agent build session.jsonl --repo ../clone --model baseline
@@ -254,7 +255,6 @@ def check(
     leaks. Works on any Harbor task directory.
 
     Examples:
-
       python -m agent check environments/parse-1a2b3c4d
 
       python -m agent check task/ --repeats 10 --json > report.json
@@ -297,7 +297,6 @@ def show_session(
     """Show a recorded session as a person would read it.
 
     Examples:
-
       python -m agent session rollout.jsonl | less -R
 
       python -m agent session tasks/1718000000000 --json > trajectory.json
@@ -323,7 +322,6 @@ def doctor(
     """Say what is there, what is missing, and how to get it.
 
     Examples:
-
       python -m agent doctor
 
       python -m agent doctor --fix

@@ -1,11 +1,11 @@
 """A build's own folder: what survives an interruption, and the lock that keeps a second build out.
 
-    OUT/.builds/<repository>-<session digest>-<builder>/
-        lock               held while a build runs
-        trajectory.jsonl   the conversation, written as it happens
-        draft.tar          the last draft that was tried
-        environment/       the last draft as an environment, with its gate report
-        build.json         how the last build ended
+OUT/.builds/<repository>-<session digest>-<builder>/
+    lock               held while a build runs
+    trajectory.jsonl   the conversation, written as it happens
+    draft.tar          the last draft that was tried
+    environment/       the last draft as an environment, with its gate report
+    build.json         how the last build ended
 """
 
 from __future__ import annotations

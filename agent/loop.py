@@ -27,7 +27,7 @@ UNPRICED = (
 )
 
 
-class Submitted(Exception):  # noqa: N818 (control flow)
+class Submitted(Exception): 
     """A submission was accepted."""
 
 

@@ -96,7 +96,9 @@ def _python(
     manifest = _toml(text("pyproject.toml"))
     declared = manifest.get("project", {})
     floor = str(declared.get("requires-python", ""))
-    if not floor and (m := re.search(r"python_requires\s*=\s*['\"]?([^'\"\n]+)", text("setup.cfg"))):
+    if not floor and (
+        m := re.search(r"python_requires\s*=\s*['\"]?([^'\"\n]+)", text("setup.cfg"))
+    ):
         floor = m.group(1)
     minimum = re.search(r">=?\s*3\.(\d+)", floor)
     base = BOOKWORM

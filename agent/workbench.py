@@ -97,5 +97,3 @@ def _tar(files: dict[str, bytes]) -> bytes:
             info.mode = 0o755 if path.endswith(".sh") else 0o644
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
-
-

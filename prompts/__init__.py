@@ -29,7 +29,5 @@ def render(name: str, **values: object) -> str:
     )
     wanted = meta.find_undeclared_variables(environment.parse(text))
     if wanted != set(values):
-        raise ValueError(
-            f"prompt {name!r} takes {sorted(wanted)}, but was given {sorted(values)}"
-        )
+        raise ValueError(f"prompt {name!r} takes {sorted(wanted)}, but was given {sorted(values)}")
     return environment.from_string(text).render(**values)

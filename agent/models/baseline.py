@@ -63,7 +63,9 @@ class Baseline:
                 command = recipe.send(output)
         except StopIteration as end:
             return Reply(text=str(end.value), llm_calls=0)
-        return Reply(calls=(Call(id=f"baseline-{number}", command=command),), stop="calls", llm_calls=0)
+        return Reply(
+            calls=(Call(id=f"baseline-{number}", command=command),), stop="calls", llm_calls=0
+        )
 
 
 def _recipe() -> Recipe:

@@ -14,12 +14,16 @@ def look(files: dict[str, str], tests: tuple[str, ...] = ()) -> Project:
 
 
 def test_a_pytest_project() -> None:
-    project = look({"pyproject.toml": '[project]\nname = "a"\n', "tests/test_a.py": "def test_a():"})
+    project = look(
+        {"pyproject.toml": '[project]\nname = "a"\n', "tests/test_a.py": "def test_a():"}
+    )
     assert (project.language, project.runner, project.base) == ("python", "pytest", BOOKWORM)
 
 
 def test_a_unittest_project() -> None:
-    project = look({"setup.py": "", "tests/test_a.py": "import unittest\nclass A(unittest.TestCase):"})
+    project = look(
+        {"setup.py": "", "tests/test_a.py": "import unittest\nclass A(unittest.TestCase):"}
+    )
     assert project.runner == "unittest"
 
 

@@ -5,8 +5,11 @@
 Makes /tmp/states/start (the draft's start commit and start.patch) and /tmp/states/after (the same
 with solution/ applied). Each in turn becomes /app, where the project is installed in place, the
 draft's tests/files are laid over it, and the kit's own runner (tests/suites.py) runs the test
-files, on the outcome's state several times. Writes tests/expected.json for judge.py. Tests whose result varies are left out and named. Prints a summary; the last line is JSON.
+files, on the outcome's state several times. Writes tests/expected.json for judge.py. Tests whose
+result varies are left out and named. Prints a summary; the last line is JSON.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -15,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from typing import Any
 
 DRAFT = pathlib.Path("/work/draft")
 STATES = pathlib.Path("/tmp/states")
@@ -24,19 +28,21 @@ REPEATS = 3
 SHOWN = 10
 
 
-def run(*argv, cwd=None, stdin=None):
+def run(*argv: str, cwd: pathlib.Path | None = None, stdin: bytes | None = None) -> bytes:
+    """Run a program and give its output; ends with its complaint when it fails."""
     done = subprocess.run(argv, cwd=cwd, input=stdin, capture_output=True)
     if done.returncode:
         sys.exit(f"{' '.join(argv)}: {done.stderr.decode(errors='replace')[-2000:]}")
     return done.stdout
 
 
-def make_states():
+def make_states() -> tuple[pathlib.Path, pathlib.Path]:
+    """Write the two states; returns their folders."""
     choices = tomllib.loads((DRAFT / "kettle.toml").read_text())
     shutil.rmtree(STATES, ignore_errors=True)
     start, after = STATES / "start", STATES / "after"
     start.mkdir(parents=True)
-    archive = run("git", "archive", choices["start_commit"], cwd="/work/repo")
+    archive = run("git", "archive", choices["start_commit"], cwd=pathlib.Path("/work/repo"))
     run("tar", "-x", "-C", str(start), stdin=archive)
     uncommitted = DRAFT / "start.patch"
     if uncommitted.is_file() and uncommitted.stat().st_size:
@@ -51,7 +57,8 @@ def make_states():
     return start, after
 
 
-def suite(tree, given, files):
+def suite(tree: pathlib.Path, given: argparse.Namespace, files: list[str]) -> dict[str, Any]:
+    """Run test files on a state; returns the report of tests/suites.py."""
     shutil.rmtree(WORK_TREE, ignore_errors=True)
     shutil.copytree(tree, WORK_TREE, symlinks=True)
     overlay = DRAFT / "tests" / "files"
@@ -62,17 +69,22 @@ def suite(tree, given, files):
         argv += [f"--arg={argument}"]
     done = subprocess.run([*argv, *files], capture_output=True)
     try:
-        return json.loads(done.stdout.decode(errors="replace").splitlines()[-1])
+        report: dict[str, Any] = json.loads(done.stdout.decode(errors="replace").splitlines()[-1])
     except (ValueError, IndexError):
         said = done.stderr.decode(errors="replace")[-3000:]
         return {"complete": False, "outcomes": {}, "log": said, "timed_out": False, "seconds": 0}
+    return report
 
 
-def passed(report):
+def passed(report: dict[str, Any]) -> set[str]:
+    """The tests that passed."""
     return {test for test, outcome in report["outcomes"].items() if outcome == "passed"}
 
 
-def compare(given, files, start, after):
+def compare(
+    given: argparse.Namespace, files: list[str], start: pathlib.Path, after: pathlib.Path
+) -> tuple[dict[str, Any], dict[str, Any], set[str], list[str]]:
+    """Both states' reports, the tests that always pass on the outcome, and the unreliable ones."""
     first = suite(after, given, files)
     before = suite(start, given, files)
     steady = passed(first)
@@ -82,7 +94,8 @@ def compare(given, files, start, after):
     return first, before, steady, unreliable
 
 
-def main():
+def main() -> None:
+    """Compare, print, write tests/expected.json."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
     parser.add_argument("--arg", action="append", default=[])
@@ -108,7 +121,7 @@ def main():
     }
     (DRAFT / "tests" / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     for name, report in (("start", before), ("outcome", first)):
-        counts = {}
+        counts: dict[str, int] = {}
         for outcome in report["outcomes"].values():
             counts[outcome] = counts.get(outcome, 0) + 1
         print(f"{name}: {counts or 'no test ran'} in {report['seconds']} s")

@@ -7,27 +7,33 @@ those that name tests; `plain` the project's own dependencies and pytest; `bare`
 Standard library only, because it runs where nothing is installed yet.
 """
 
+from __future__ import annotations
+
 import ast
 import configparser
+import contextlib
 import pathlib
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 TEST_NAMES = re.compile(r"^(tests?|testing|pytest|unit|ci)$", re.IGNORECASE)
 ALL_NAMES = re.compile(r"test|^dev|develop|^ci$|^all$", re.IGNORECASE)
 
 
-def load_toml(path):
+def load_toml(path: pathlib.Path) -> dict[str, Any]:
+    """A TOML file's content; {} when there is none that can be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8", errors="replace"))
     except (OSError, tomllib.TOMLDecodeError):
         return {}
 
 
-def setup_py(path):
-    """Literal `install_requires`, `tests_require`, `extras_require` of a setup.py, by its syntax."""
-    found = {}
+def setup_py(path: pathlib.Path) -> dict[str, Any]:
+    """Literal requirements of a setup.py, read from its syntax."""
+    found: dict[str, Any] = {}
     try:
         tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
     except (OSError, SyntaxError):
@@ -38,14 +44,12 @@ def setup_py(path):
             "tests_require",
             "extras_require",
         ):
-            try:
+            with contextlib.suppress(ValueError):
                 found[node.arg] = ast.literal_eval(node.value)
-            except ValueError:
-                pass
     return found
 
 
-def poetry(requirements):
+def poetry(requirements: dict[str, Any]) -> Iterator[str]:
     """Poetry's table of caret versions as plain requirements."""
     for name, wanted in requirements.items():
         if name == "python":
@@ -69,7 +73,7 @@ def poetry(requirements):
             yield name
 
 
-def group(groups, name, seen=()):
+def group(groups: dict[str, Any], name: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
     """A dependency group with its `include-group` entries (PEP 735)."""
     for item in groups.get(name, []) if name not in seen else []:
         if isinstance(item, str):
@@ -78,7 +82,8 @@ def group(groups, name, seen=()):
             yield from group(groups, item["include-group"], (*seen, name))
 
 
-def requirements(tree, level):
+def requirements(tree: pathlib.Path, level: str) -> Iterator[str]:
+    """Every requirement that the manifests declare, at a level."""
     manifest = load_toml(tree / "pyproject.toml")
     project = manifest.get("project", {})
     wanted = TEST_NAMES if level == "tests" else ALL_NAMES
@@ -131,7 +136,8 @@ def requirements(tree, level):
             yield f"-r {path}"
 
 
-def main():
+def main() -> None:
+    """Print each requirement once."""
     tree = pathlib.Path(sys.argv[1]).resolve()
     own = str(load_toml(tree / "pyproject.toml").get("project", {}).get("name", "")).lower()
     seen = set()

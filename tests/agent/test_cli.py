@@ -1,0 +1,131 @@
+"""The command line as a person meets it: exit codes, messages, no traceback for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import git
+import pytest
+
+from tests.agent import projects
+
+ROOT = Path(__file__).parents[2]
+
+
+def kettle(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project:
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    return projects.make(tmp_path)
+
+
+@pytest.mark.parametrize("command", [(), ("build",), ("check",), ("session",), ("doctor",)])
+def test_help_teaches(command: tuple[str, ...]) -> None:
+    shown = kettle(*command, "--help")
+    assert shown.returncode == 0
+    assert "Usage" in shown.stdout
+    if command:
+        assert f"python -m agent {command[0]}" in shown.stdout
+
+
+def test_no_arguments_show_help() -> None:
+    assert "Usage" in kettle().stdout
+
+
+BAD_SESSIONS: dict[str, bytes] = {
+    "empty": b"",
+    "binary": bytes(range(256)) * 64,
+    "JSON that is no session": b'{"hello": "world"}',
+    "a JSON number": b"42",
+    "torn JSON": b'{"session_id": "x", "messages": [{"role": "us',
+    "deeply nested": b"[" * 200_000,
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SESSIONS)
+def test_a_file_that_is_no_session(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(BAD_SESSIONS[kind])
+    refused(kettle("build", path), str(path))
+
+
+def test_no_such_session(tmp_path: Path) -> None:
+    refused(kettle("build", tmp_path / "nothing.jsonl"), "nothing.jsonl")
+
+
+def test_a_folder_without_a_session(tmp_path: Path) -> None:
+    refused(kettle("build", tmp_path), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["/no/such/repository", "ext::sh -c touch% /tmp/evil", "--upload-pack=evil", "file:///etc"],
+)
+def test_a_repository_that_cannot_be_used(source: str, project: projects.Project) -> None:
+    refused(kettle("build", project.session, f"--repo={source}"), "")
+
+
+def test_an_empty_repository(project: projects.Project, tmp_path: Path) -> None:
+    git.Repo.init(tmp_path / "empty").close()
+    refused(kettle("build", project.session, "--repo", tmp_path / "empty"), "empty")
+
+
+def test_an_unknown_model_names_the_known_ones(project: projects.Project) -> None:
+    shown = kettle("build", project.session, "--repo", project.repository, "-m", "oracle-9000")
+    refused(shown, "anthropic:")
+
+
+def test_a_folder_that_is_no_environment(tmp_path: Path) -> None:
+    refused(kettle("check", tmp_path), "task.toml")
+
+
+def test_an_option_that_does_not_exist() -> None:
+    refused(kettle("build", "x", "--quick"), "--quick")
+
+
+def test_a_session_is_shown_and_exported(project: projects.Project) -> None:
+    shown = kettle("session", project.session)
+    assert shown.returncode == 0
+    assert "HEY!" in shown.stdout
+    exported = kettle("session", project.session, "--json")
+    assert json.loads(exported.stdout)["schema_version"].startswith("ATIF")
+
+
+def test_a_hostile_session_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    project = projects.make(tmp_path)
+    lines = project.session.read_text()
+    project.session.write_text(lines.replace("please fix it", "\\u001b]0;owned\\u0007\\u001b[2J"))
+    shown = kettle("session", project.session)
+    assert shown.returncode == 0
+    assert "\x1b]0;" not in shown.stdout
+    assert "\x1b[2J" not in shown.stdout
+
+
+def test_no_engine_is_infrastructure_and_says_what_to_do(
+    project: projects.Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    shown = kettle("build", project.session, "--repo", project.repository, "-m", "baseline")
+    assert shown.returncode == 5
+    assert "Traceback" not in shown.stderr
+    assert "doctor" in shown.stderr
+
+
+def refused(shown: subprocess.CompletedProcess[str], mentioned: str) -> None:
+    """Exit code 2, a message on stderr that names the thing, and nothing else."""
+    assert shown.returncode == 2, shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert mentioned.replace("\n", "") in shown.stderr.replace("\n", "")
+    assert shown.stdout == ""
