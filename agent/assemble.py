@@ -41,6 +41,7 @@ def start_tree(repository: Repository, commit: str, patch: bytes) -> str:
     """The tree of the start state: a commit with uncommitted changes laid over it.
 
     Args:
+        repository: the repository.
         commit: the commit, whole or abbreviated.
         patch: the draft's `start.patch`; empty for none.
 

@@ -198,7 +198,8 @@ def build(
     builder then finishes the draft in a sandbox until the gate passes or a budget is spent. An
     interrupted build goes on where it stopped when the same command is run again.
 
-    Examples:
+    Try:
+
       python -m agent build rollout.jsonl
 
       python -m agent build session.jsonl --repo ../clone --model baseline
@@ -254,7 +255,8 @@ def check(
     Builds its image, grades doing nothing and the reference solution, repeats both, and looks for
     leaks. Works on any Harbor task directory.
 
-    Examples:
+    Try:
+
       python -m agent check environments/parse-1a2b3c4d
 
       python -m agent check task/ --repeats 10 --json > report.json
@@ -296,7 +298,8 @@ def show_session(
 ) -> None:
     """Show a recorded session as a person would read it.
 
-    Examples:
+    Try:
+
       python -m agent session rollout.jsonl | less -R
 
       python -m agent session tasks/1718000000000 --json > trajectory.json
@@ -321,7 +324,8 @@ def doctor(
 ) -> int:
     """Say what is there, what is missing, and how to get it.
 
-    Examples:
+    Try:
+
       python -m agent doctor
 
       python -m agent doctor --fix

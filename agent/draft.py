@@ -1,4 +1,4 @@
-"""A builder's draft becomes an environment: read as hostile data, completed with what only the host may say.
+"""A builder's draft, read as hostile data.
 
 The builder writes everything but three things, which the host makes from the repository itself so
 that no draft can forge them: the start state (`environment/start.tar.gz`, packed from the commit

@@ -1,4 +1,4 @@
-"""What a build tells while it runs, beside the loop's own events; who listens decides how to show it."""
+"""What a build tells while it runs, beside the loop's own events."""
 
 from __future__ import annotations
 

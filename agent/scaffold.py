@@ -102,6 +102,7 @@ def solution(repository: Repository, start: str, after: str) -> dict[str, bytes]
     """The oracle: `solve.sh`, one patch of the sources, and binary files whole.
 
     Args:
+        repository: the repository.
         start: commit or tree of the start state.
         after: commit or tree with the outcome applied.
 
@@ -132,6 +133,7 @@ def overlay(repository: Repository, after: str, changed: set[str]) -> dict[str, 
     """What the verifier brings along: the outcome's tests, their data and the runner's settings.
 
     Args:
+        repository: the repository.
         after: commit or tree with the outcome applied.
         changed: paths that the outcome changes; they come along whatever the size of the rest.
 

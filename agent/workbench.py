@@ -1,4 +1,4 @@
-"""Furnishes the builder's sandbox: the repository, the session, the evidence, aids and a first draft.
+"""Furnishes the builder's sandbox: repository, session, evidence, aids and a first draft.
 
     /work/session.md       the session, as a person would read it
     /work/origin.md, .json what the origin search found
@@ -6,9 +6,9 @@
     /work/aids             small scripts that save typing; a builder may ignore them
     /work/draft            the environment's draft
 
-Everything is plain text in the sandbox. The history comes as a pack and a list of references, so that
-neither hooks nor configuration of a hostile clone come along, and the tools' own branches (session
-transcripts) stay behind. A clone that lacks some large files is taken as it is.
+Everything is plain text in the sandbox. The history comes as a pack and a list of references, so
+that neither hooks nor configuration of a hostile clone come along, and the tools' own branches
+(session transcripts) stay behind. A clone that lacks some large files is taken as it is.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def furnish(
     """Put everything into a fresh sandbox.
 
     Args:
+        sandbox: a fresh sandbox of the workbench image.
+        repository: whose history the builder gets.
         start: the commit to check out.
         texts: content by name below `/work`, such as `session.md`.
         draft: the first draft's files, by path relative to the draft.
@@ -70,7 +72,7 @@ def furnish(
 
 
 def history(repository: Repository) -> tuple[bytes, bytes]:
-    """The project's own history: a pack, and its references as `git update-ref --stdin` takes them."""
+    """The project's own history: a pack, and references in the form of `git update-ref --stdin`."""
     tips = {r: c for r, c in repository.references().items() if not r.startswith("refs/pull/")}
     tips |= {"refs/heads/default": tip} if (tip := repository.default_branch) else {}
     wanted = "".join(f"{commit}\n" for commit in sorted(set(tips.values())))

@@ -1,0 +1,1 @@
+"""What a builder can call: one tool, the terminal, and plain scripts that lie in its sandbox."""

@@ -154,8 +154,9 @@ def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
     found = re.search(r"^install: (.+)$", output, re.MULTILINE)
     if not found:
         return "the project's dependencies do not install: " + _last_line(output)
+    line = f"s#^RUN cd /opt/deps && .* && rm -rf#RUN cd /opt/deps \\&\\& {found[1]} \\&\\& rm -rf#"
     yield (
-        f"sed -i {shlex.quote(f's#^RUN cd /opt/deps && .* && rm -rf#RUN cd /opt/deps && {found[1]} && rm -rf#')} "
+        f"sed -i {shlex.quote(line)} "
         "/work/draft/environment/Dockerfile && cat /work/draft/environment/Dockerfile"
     )
     return ""
