@@ -1,0 +1,145 @@
+"""Hostile repositories and hostile surroundings: a clear end, nothing lost, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.budget import Budget
+from agent.build import BuildSettings, build_session
+from sandbox.engine import Engine
+from sandbox.limits import Limits
+from tests.agent import projects
+
+ROOT = Path(__file__).parents[2]
+
+HOSTILE = {
+    "fork bomb": """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+""",
+    "memory hog": "held = []\nwhile True:\n    held.append(bytearray(1 << 26))\n",
+    "disk filler": """
+with open("/tmp/fill", "wb") as file:
+    while True:
+        file.write(bytes(1 << 24))
+""",
+    "beacon that hangs": """
+import socket
+while True:
+    try:
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    except OSError:
+        pass
+""",
+}
+"""What a setup.py or a test of a stranger's repository may do when it is run."""
+SMALL = Limits(processes=256, memory_bytes=1 << 30, disk_bytes=2 << 30)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project:
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    return projects.make(tmp_path)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_code_ends_in_a_verdict(
+    kind: str, project: projects.Project, tmp_path: Path, engine: Engine
+) -> None:
+    before = builders(engine)
+    program = projects.write_command({"tests/evil.py": HOSTILE[kind]})
+    run = "timeout 5 python3 /work/draft/tests/evil.py & wait; echo ended"
+    result = build_session(
+        project.session,
+        BuildSettings(
+            repo=str(project.repository),
+            model=projects.recording(tmp_path / "r.json", program, run, "echo still here"),
+            out=tmp_path / "out",
+            budget=Budget(minutes=2, submissions=1),
+            limits=SMALL,
+        ),
+    )
+    assert result.status in ("gate-failed", "budget-spent")
+    assert "still here" in (result.folder / "trajectory.json").read_text()
+    assert builders(engine) <= before
+
+
+def test_a_session_cannot_make_the_host_run_or_write_anything(tmp_path: Path) -> None:
+    project = projects.make(tmp_path)
+    evil = tmp_path / "evil"
+    lines = project.session.read_text()
+    project.session.write_text(
+        lines.replace("please fix it", f"$(touch {evil}) `touch {evil}`; touch {evil} #").replace(
+            str(project.repository / "voice.py"), f"../../../../../../{evil}"
+        )
+    )
+    result = build_session(
+        project.session,
+        BuildSettings(
+            repo=str(project.repository),
+            model=projects.recording(tmp_path / "r.json", "ls /work/draft"),
+            out=tmp_path / "out",
+            budget=Budget(turns=1),
+        ),
+    )
+    assert result.status == "budget-spent"
+    assert not evil.exists()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=False
+        ).returncode
+    ):
+        pytest.skip("a small file system can only be mounted by root with CAP_SYS_ADMIN")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(
+    project: projects.Project, tiny_disk: Path, engine: Engine
+) -> None:
+    before = builders(engine)
+    chatty = projects.recording(
+        tiny_disk.parent / "r.json", *["head -c 9000 /dev/zero | tr '\\0' x"] * 40
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "agent", "build", str(project.session), "-m", chatty),
+            *("--repo", str(project.repository), "--out", str(tiny_disk)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode not in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr
+    journal = next(tiny_disk.glob(".builds/*/trajectory.jsonl")).read_bytes()
+    assert journal.endswith(b"\n"), "no torn line"
+    assert all(json.loads(line) for line in journal.splitlines())
+    assert builders(engine) <= before
+
+
+def builders(engine: Engine) -> set[str]:
+    """Containers of any run of Kettle on this machine."""
+    found = engine.client.containers.list(all=True, filters={"label": "kettle.run"})
+    return {str(c.id) for c in found}
