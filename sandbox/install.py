@@ -47,7 +47,7 @@ def as_root(command: Sequence[str], environment: Mapping[str, str] | None = None
         The command line to run.
 
     Raises:
-        SetupError: the user is not root and there is no sudo.
+        SetupError: the user is not root and cannot become it.
     """
     setting = ["env", *(f"{name}={value}" for name, value in (environment or {}).items())]
     wrapped = [*setting, *command] if environment else list(command)
@@ -58,8 +58,16 @@ def as_root(command: Sequence[str], environment: Mapping[str, str] | None = None
             f"`{command[0]}` needs root, and this user is not root and has no sudo. "
             "Run the same command once as root."
         )
+    if sys.stdin is not None and sys.stdin.isatty():
+        return ["sudo", *wrapped]
     # Without a terminal nobody can type a password: fail at once instead of waiting for one.
-    return ["sudo", *([] if sys.stdin is not None and sys.stdin.isatty() else ["-n"]), *wrapped]
+    allowed = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+    if allowed.returncode != 0:
+        raise SetupError(
+            f"`{command[0]}` needs root, and sudo wants a password, which nobody can type here. "
+            "Run the same command once in a terminal, or as root."
+        )
+    return ["sudo", "-n", *wrapped]
 
 
 def apt_install(packages: Sequence[str], tell: Say = say) -> None:

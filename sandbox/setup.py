@@ -50,6 +50,18 @@ PING_TIMEOUT_S = 5
 LOG_TAIL_LINES = 15
 """Lines of the daemon's log that are shown when it did not start."""
 
+# Runs as root, which alone may look into the daemon's folders. A pid file of a containerd that is
+# gone makes dockerd wait for it in vain, as with its own (see `_other_daemon`).
+_START = """\
+log=$1; pidfile=$2; shift 2
+if pid=$(cat "$pidfile" 2>/dev/null); then
+  { grep -qx containerd "/proc/$pid/comm" && ! grep -q "^State:.*[ZX] (" "/proc/$pid/status"
+  } 2>/dev/null || rm -f "$pidfile"
+fi
+setsid "$@" >>"$log" 2>&1 </dev/null &
+echo $!
+"""
+
 Say = Callable[[str], None]
 
 
@@ -71,12 +83,14 @@ class Daemon:
     Attributes:
         socket: where it listens.
         pidfile: where it keeps its process id.
+        exec_root: where it keeps the state of what runs.
         log: what it writes goes to the end of this file.
         options: more of dockerd's command line.
     """
 
     socket: Path = DEFAULT_SOCKET
     pidfile: Path = Path("/var/run/docker.pid")
+    exec_root: Path = Path("/var/run/docker")
     log: Path = Path("/var/log/kettle-dockerd.log")
     options: tuple[str, ...] = ()
 
@@ -165,11 +179,11 @@ def start_daemon(daemon: Daemon, tell: Say = say) -> int:
         command = [
             "dockerd",
             *(f"--host=unix://{daemon.socket}", f"--pidfile={daemon.pidfile}"),
-            *(*group, *daemon.options),
+            *(f"--exec-root={daemon.exec_root}", *group, *daemon.options),
         ]
-        shell = 'log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $!'
-        path = {"PATH": ROOT_PATH}
-        started = _run(as_root(["sh", "-c", shell, "sh", str(daemon.log), *command], path))
+        files = [str(daemon.log), str(daemon.exec_root / "containerd/containerd.pid")]
+        shell = ["sh", "-c", _START, "sh", *files, *command]
+        started = _run(as_root(shell, {"PATH": ROOT_PATH}))
         pid = int(started.stdout.strip().splitlines()[-1])
     else:
         pid = other
@@ -299,7 +313,9 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
         check=False,
     )
     if done.returncode != 0:
-        raise SetupError(f"`{' '.join(command)}` failed: {(done.stderr or done.stdout).strip()}")
+        wrapping = {"sudo", "-n", "env"}
+        what = next(word for word in command if word not in wrapping and "=" not in word)
+        raise SetupError(f"`{what}` failed: {(done.stderr or done.stdout or '').strip()}")
     return done
 
 

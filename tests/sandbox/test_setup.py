@@ -27,10 +27,10 @@ from pathlib import Path
 from sandbox.errors import EngineUnavailable
 from sandbox.setup import Daemon, start_daemon
 folder = Path(sys.argv[1])
-options = (f"--data-root={folder}/data", f"--exec-root={folder}/exec", "--bridge=none",
-           "--iptables=false", *sys.argv[2:])
+options = (f"--data-root={folder}/data", "--bridge=none", "--iptables=false", *sys.argv[2:])
+daemon = Daemon(folder / "s", folder / "pid", folder / "exec", folder / "log", options)
 try:
-    print(start_daemon(Daemon(folder / "s", folder / "pid", folder / "log", options)))
+    print(start_daemon(daemon))
 except EngineUnavailable as error:
     sys.exit(str(error))
 """
@@ -89,6 +89,19 @@ def test_a_daemon_answers_and_outlives_what_started_it(folder: Path) -> None:
     again = start(folder)
     assert int(again.stdout) == pid
     assert running(folder) == {pid}
+
+
+def test_a_daemon_starts_again_after_it_was_killed(folder: Path) -> None:
+    first = start(folder)
+    os.kill(int(first.stdout), signal.SIGKILL)
+    assert wait_until(lambda: not running(folder))
+    containerd = folder / "exec/containerd/containerd.pid"
+    # Its number belongs to another program by now.
+    containerd.write_text(str(os.getpid()))
+
+    second = start(folder)
+    assert second.returncode == 0, second.stderr
+    assert answers(folder)
 
 
 def test_a_daemon_that_does_not_start_shows_why(folder: Path) -> None:
