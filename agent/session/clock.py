@@ -9,6 +9,8 @@ from typing import Any
 
 MILLISECONDS_FROM = 100_000_000_000
 """Numbers from here on are epoch milliseconds: as seconds they would lie beyond the year 5138."""
+LONGEST = 60
+"""Characters of the longest spelling of a time; what is longer is none."""
 LATEST = 253_402_300_799
 """The last second that `datetime` knows (end of the year 9999)."""
 
@@ -43,6 +45,19 @@ def zoned(value: str) -> bool:
 
 
 def _from_text(text: str) -> datetime | None:
+    if len(text) > LONGEST:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _from_odd_text(text)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_odd_text(text: str) -> datetime | None:
     if text.isdigit() and 9 <= len(text) <= 16:
         return when(int(text))
     match = _SPACED.match(text)

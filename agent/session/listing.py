@@ -11,20 +11,20 @@ import re
 from dataclasses import dataclass
 
 _NUMBERED = re.compile(r"[ ]*(\d+)(→|\t| ?\| ?|: ?|\. ?)")
-_TAGGED = re.compile(
-    r"\A\s*(?:<path>[^\n]*</path>\s*)?(?:<type>file</type>\s*)?"
-    r"<(content|file|file_content)(?:\s[^<>]*)?>\n?(.*?)\n?</\1>\s*(?:<system-reminder>.*)?\Z",
-    re.DOTALL,
+_OPENING_TAG = re.compile(
+    r"\s*(?:<path>[^\n]*</path>\s*)?(?:<type>file</type>\s*)?"
+    r"<(?P<tag>content|file|file_content)(?:\s[^<>\n]*)?>\n?"
 )
-_REMINDER = re.compile(r"\n*<system-reminder>.*?</system-reminder>\s*\Z", re.DOTALL)
-_END_REMARK = re.compile(r"\n+\((End of file)[^\n]*\)\s*\Z")
+_END_REMARK = re.compile(r"\(End of file[^\n]*\)\Z")
 _MORE_REMARK = re.compile(
-    r"\n+(?:\((?:File has more lines|Showing lines|Output capped)[^\n]*\)|\[[^\n]*(?:truncated|"
-    r"more lines|lines omitted)[^\n]*\])\s*\Z",
+    r"(?:\((?:File has more lines|Showing lines|Output capped)[^\n]*\)|\[[^\n]*(?:truncated|"
+    r"more lines|lines omitted)[^\n]*\])\Z",
     re.IGNORECASE,
 )
+_CUT_WORDS = ("truncated", "TRUNCATED", "Truncated", "omitted", "elided", "left out", "tokens")
 _CUT = re.compile(
-    r"(?:\.\.\.|…|\[)[^\n]{0,40}(?:truncated|omitted|characters left|tokens)", re.IGNORECASE
+    r"(?:\.\.\.|…|\[|<)[^\n]{0,60}(?:truncated|omitted|elided|left out|tokens|persisted-output)",
+    re.IGNORECASE,
 )
 
 
@@ -44,26 +44,34 @@ def content(printed: str) -> Seen | None:
     Args:
         printed: the tool's result.
     """
-    body = _REMINDER.sub("", printed)
-    tagged = _TAGGED.match(body)
-    if tagged:
-        body = tagged.group(2)
+    body = printed.rstrip()
+    if body.endswith("</system-reminder>"):
+        body = body[: body.rfind("\n<system-reminder>")].rstrip()
+    tagged = _OPENING_TAG.match(body)
+    if tagged and body.endswith(f"</{tagged['tag']}>"):
+        body = body[tagged.end() : -len(tagged["tag"]) - 3]
     whole: bool | None = None
-    if _END_REMARK.search(body):
-        body = _END_REMARK.sub("", body)
-        whole = True
-    elif _MORE_REMARK.search(body):
-        body = _MORE_REMARK.sub("", body)
-        whole = False
+    text, _, last = body.rstrip().rpartition("\n")
+    if _END_REMARK.match(last):
+        body, whole = text.rstrip("\n"), True
+    elif _MORE_REMARK.match(last):
+        body, whole = text.rstrip("\n"), False
     numbered = unnumbered(body)
     if numbered is None:
-        if not tagged or _CUT.search(body):
+        if not tagged or cut(body):
             return None
         return Seen(body, 1, whole)
-    text, start = numbered
+    seen, start = numbered
     if whole and start != 1:
         whole = False
-    return Seen(text, start, whole)
+    return Seen(seen, start, whole)
+
+
+def cut(printed: str) -> bool:
+    """True when a tool says that it left something out of an output."""
+    if not any(word in printed for word in _CUT_WORDS) and "<persisted-output" not in printed:
+        return False
+    return _CUT.search(printed) is not None
 
 
 def unnumbered(printed: str) -> tuple[str, int] | None:

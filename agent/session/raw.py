@@ -172,7 +172,7 @@ class RawFile:
     @cached_property
     def document(self) -> Any:
         """The whole file as one JSON value, or None when it is none."""
-        if not self.head.lstrip().startswith(("{", "[")):
+        if not self.head.lstrip().startswith(("{", "[")) or len(self.sample) > 1:
             return None
         value, _ = parse(self.content())
         return value
@@ -332,7 +332,7 @@ def parse(raw: bytes) -> tuple[Any, bool]:
         return from_json(raw), False
     except ValueError as error:
         reason = str(error)
-    if "recursion" in reason or "out of range" in reason or "EOF" in reason:
+    if not any(fault in reason for fault in _MENDABLE):
         return None, True
     # Faults that leave a readable record: bytes of another encoding, half a surrogate pair
     # (JavaScript cuts strings there), bare control characters.
@@ -350,6 +350,8 @@ _SURROGATES = re.compile(
     r"\\\\|\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
     r"|(?P<half>\\u[dD][89a-fA-F][\da-fA-F]{2})"
 )
+_MENDABLE = ("unicode", "hex escape", "control character")
+"""What the parser says of the faults that `parse` can mend."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 

@@ -12,6 +12,7 @@ import shlex
 
 from pydantic_core import from_json
 
+from agent.session import listing
 from agent.session.model import Command, FileView
 
 _FRAMES: tuple[re.Pattern[str], ...] = (
@@ -59,10 +60,6 @@ _FRAMES: tuple[re.Pattern[str], ...] = (
         r"(?:Output:)?\n?(?P<output>.*)\Z",
         re.DOTALL,
     ),
-)
-_CUT = re.compile(
-    r"(?:\.\.\.|…|\[|<)[^\n]{0,60}(?:truncated|omitted|elided|left out|persisted-output)",
-    re.IGNORECASE,
 )
 _SPECIAL = set("|&;<>`$*?[]{}~#()")
 _RANGE = re.compile(r"(\d+),(\d+)p\Z")
@@ -122,7 +119,7 @@ def view(command: Command) -> FileView | None:
         command: a finished command. Understood are `cat FILE`, `sed -n A,Bp FILE`,
             `head -n N FILE`, `head FILE` and the same after `cd DIR &&`.
     """
-    if command.exit_code != 0 or _CUT.search(command.output):
+    if command.exit_code != 0:
         return None
     parts = steps(command.command.strip())
     if parts is None:
@@ -143,6 +140,8 @@ def view(command: Command) -> FileView | None:
     elif words[0] == "head":
         seen = _head(words)
     if seen is None or seen[1] < 1 or seen[0] in ("-", ""):
+        return None
+    if listing.cut(command.output):
         return None
     path, start, end = seen
     if folder and not path.startswith("/") and not _SLASHES.match(path):

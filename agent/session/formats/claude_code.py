@@ -17,6 +17,7 @@ from agent.session.clock import when
 from agent.session.model import Command, Edit, FileView, GitFacts, Session, Source, ToolCall, Turn
 from agent.session.raw import Raw, RawFile, items, number, record, text, word_set
 from agent.session.transcript import Transcript
+from agent.session.tree import Tree
 
 NAME = "claude_code"
 
@@ -43,12 +44,12 @@ def load(raw: Raw) -> Session:
     """Read one transcript, with the subagents' files beside it."""
     assert raw.file is not None  # noqa: S101 (`matches` looked)
     reader = _Reader(Transcript(NAME, raw))
-    reader.read(reader.out.reads(raw.file), kept=_conversation(raw.file))
+    reader.read(reader.out.reads(raw.file))
     folder = raw.path.parent / raw.path.stem / "subagents"
     if folder.is_dir():
         for path in sorted(folder.glob("agent-*.jsonl")):
             name = path.relative_to(raw.path.parent).as_posix()
-            reader.read(reader.out.reads(raw.open(name)), kept=None, sidechain=True)
+            reader.read(reader.out.reads(raw.open(name)), sidechain=True)
     return reader.finish()
 
 
@@ -58,70 +59,19 @@ def _is_line(line: dict[str, Any]) -> bool:
     return isinstance(line.get("uuid"), str) and ("sessionId" in line or "parentUuid" in line)
 
 
-@dataclass(slots=True)
-class _Node:
-    parent: str | None
-    before: str | None
-    """The line before it in the file, for where the tree is torn."""
-    message: str
-    """`message.id` of the model's lines."""
-    is_result: bool
-    speaks: bool
-    """True for lines that become turns."""
-
-
-def _conversation(file: RawFile) -> set[str] | None:
-    """Uuids of the lines to keep; None keeps all (there is no branch)."""
-    nodes: dict[str, _Node] = {}
-    children: dict[str, int] = {}
-    before: str | None = None
-    leaf: str | None = None
-    for line in file.records():
-        value = line.value
-        if value is None or not isinstance(value.get("uuid"), str):
-            continue
-        uuid = value["uuid"]
-        if uuid in nodes or value.get("isSidechain"):
-            continue
-        parent = value.get("parentUuid") or value.get("logicalParentUuid")
-        parent = parent if isinstance(parent, str) else None
-        message = record(value.get("message"))
-        is_result = any(
-            record(block).get("type") == "tool_result" for block in items(message.get("content"))
-        )
-        speaks = value.get("type") in ("user", "assistant")
-        nodes[uuid] = _Node(parent, before, text(message.get("id")), is_result, speaks)
-        if parent is not None:
-            children[parent] = children.get(parent, 0) + 1
-        if speaks:
-            leaf = uuid
-        before = uuid
-    if leaf is None or all(count < 2 for count in children.values()):
-        return None
-    path: set[str] = set()
-    at: str | None = leaf
-    while at is not None and at not in path:
-        path.add(at)
-        node = nodes[at]
-        at = node.parent if node.parent in nodes else node.before
-    messages = {nodes[uuid].message for uuid in path} - {""}
-    return path | {
-        uuid
-        for uuid, node in nodes.items()
-        if node.is_result or node.message in messages or not node.speaks
-    }
-
-
 @dataclass
 class _Reader:
     out: Transcript
     git: GitFacts = field(default_factory=GitFacts)
+    tree: Tree = field(default_factory=Tree)
+    line_of: dict[int, str] = field(default_factory=dict)
+    """The line that each turn of the main conversation began with, by the turn's position."""
     seen: set[str] = field(default_factory=set)
     """What was read already: uuids, and blocks of messages."""
     messages: dict[str, Turn] = field(default_factory=dict)
-    abandoned: int = 0
 
-    def read(self, file: RawFile, *, kept: set[str] | None, sidechain: bool = False) -> None:
+    def read(self, file: RawFile, *, sidechain: bool = False) -> None:
+        turns = self.out.session.turns
         for line in file.records():
             source = file.source(line=line.number)
             if line.damaged:
@@ -129,37 +79,67 @@ class _Reader:
             value = line.value
             if value is None:
                 continue
+            aside = sidechain or value.get("isSidechain") is True
             uuid = value.get("uuid")
+            before = len(turns)
             if isinstance(uuid, str):
                 if uuid in self.seen:
                     self.out.note("lines that stand in the file twice were read once")
                     continue
                 self.seen.add(uuid)
-                if kept is not None and uuid not in kept and not value.get("isSidechain"):
-                    self.abandoned += 1
-                    continue
+                if not aside:
+                    self._grow(uuid, value)
             self._facts(value, sidechain)
-            self._line(value, source, sidechain or value.get("isSidechain") is True)
+            self._line(value, source, aside)
+            if isinstance(uuid, str) and not aside:
+                for position in range(before, len(turns)):
+                    self.line_of[position] = uuid
 
     def finish(self) -> Session:
-        if self.abandoned:
-            self.out.note(
-                f"{self.abandoned} lines of abandoned branches of the conversation were left out"
-            )
+        kept = self.tree.kept()
+        turns = self.out.session.turns
+        if kept is not None:
+            on_path = [
+                turn
+                for position, turn in enumerate(turns)
+                if position not in self.line_of or self.line_of[position] in kept
+            ]
+            abandoned = len(turns) - len(on_path)
+            if abandoned:
+                self.out.session.turns = on_path
+                self.out.note(
+                    f"{abandoned} turns of abandoned branches of the conversation were left out"
+                )
         return self.out.finish(self.git)
+
+    def _grow(self, uuid: str, value: dict[str, Any]) -> None:
+        parent = value.get("parentUuid") or value.get("logicalParentUuid")
+        message = record(value.get("message"))
+        content = message.get("content")
+        is_result = isinstance(content, list) and any(
+            record(block).get("type") == "tool_result" for block in content
+        )
+        self.tree.add(
+            uuid,
+            parent if isinstance(parent, str) else None,
+            text(message.get("id")),
+            spoken=value.get("type") in ("user", "assistant"),
+            stays=is_result,
+        )
 
     def _facts(self, value: dict[str, Any], sidechain: bool) -> None:
         session = self.out.session
-        if not sidechain:
-            session.id = session.id or text(value.get("sessionId"))
-        session.tool_version = session.tool_version or text(value.get("version")) or None
-        cwd = text(value.get("cwd"))
-        if cwd:
-            session.cwd = session.cwd or cwd
+        if not session.id and not sidechain:
+            session.id = text(value.get("sessionId"))
+        if session.tool_version is None:
+            session.tool_version = text(value.get("version")) or None
+        if session.cwd is None:
+            session.cwd = text(value.get("cwd")) or None
             self.out.cwd = session.cwd
-        branch = text(value.get("gitBranch"))
-        if branch and branch != "HEAD" and self.git.branch is None:
-            self.git.branch = branch
+        if self.git.branch is None:
+            branch = text(value.get("gitBranch"))
+            if branch and branch != "HEAD":
+                self.git.branch = branch
 
     def _line(self, value: dict[str, Any], source: Source, sidechain: bool) -> None:
         kind = value.get("type")

@@ -7,12 +7,15 @@ name for what Cursor did, and neither tool outputs nor a time zone.
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import datetime
 
+from agent.session import listing, patches
 from agent.session.clock import when, zoned
 from agent.session.injected import split
-from agent.session.model import Command, Edit, GitFacts, Session, Source, Turn
+from agent.session.markdown import between, fences, without
+from agent.session.model import Command, Edit, FileView, GitFacts, Session, Source, Turn
 from agent.session.raw import Raw
 from agent.session.transcript import Transcript
 
@@ -23,29 +26,18 @@ _HEADER = re.compile(
     re.MULTILINE,
 )
 _TITLE = re.compile(r"^## [^\n]*\((?P<at>\d[^)\n]*\d)\)\s*$", re.MULTILINE)
+# Opened by a newline, so that the search jumps from line to line.
 _SPEAKER = re.compile(
-    r"^_\*\*(?P<who>User|Assistant|Agent|Tool)?(?: ?[-–] ?(?P<side>\w+))?"
-    r"(?: \((?P<about>[^\n]*)\))?\*\*_[ \t]*$",
-    re.MULTILINE,
+    r"\n_\*\*(?P<who>User|Assistant|Agent|Tool)?(?: ?[-–] ?(?P<side>\w+))?"
+    r"(?: \((?P<about>[^\n]*)\))?\*\*_[ \t]*(?=\n|\Z)"
 )
-_NAMELESS = re.compile(r"^_\*\*\*\*_[ \t]*$", re.MULTILINE)
-_TOOL = re.compile(r"<tool-use(?P<about>[^>\n]*)>(?P<body>.*?)</tool-use>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'data-tool-(type|name|id)="([^"]*)"')
-_THINK = re.compile(
-    r"<think>(?:<details><summary>[^<]*</summary>)?\n?(.*?)\n?(?:</details>)?</think>", re.DOTALL
-)
-_FENCE = re.compile(
-    r"^(?P<mark>`{3,})(?P<kind>[\w.+:-]*)[ \t]*\n(?P<body>.*?)\n?^(?P=mark)[ \t]*$",
-    re.DOTALL | re.MULTILINE,
-)
 _INLINE = re.compile(r"^`(?P<command>[^`\n]+)`[ \t]*$", re.MULTILINE)
 _READ = re.compile(r"^Read file: (?P<path>[^\n]+?)[ \t]*$", re.MULTILINE)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?Z?")
 _SUMMARY = re.compile(r"<summary>(?P<text>.*?)</summary>", re.DOTALL)
-_PATHS = re.compile(
-    r"\*\*(?:[A-Z][\w ]*): `(?P<path>[^`\n]+)`"
-    r"|(?:Path|File|path|file)[^`\n]{0,10}`(?P<other>[^`\n]+)`"
-)
+_SUMMARY_READ = re.compile(r"Read file: (?P<path>\S[^<]*)")
+_PATH = re.compile(r"^[ \t]*(?:[\w* ]{0,30}: ?)?`(?P<path>[^`\n]+)`[ \t]*$", re.MULTILINE)
 
 
 def matches(raw: Raw) -> bool:
@@ -65,6 +57,7 @@ def load(raw: Raw) -> Session:
     assert file is not None  # noqa: S101 (`matches` looked)
     out = Transcript(NAME, raw)
     body, lost = out.reads(file).text()
+    body = "\n" + body  # every heading then stands behind a newline
     if lost:
         out.damaged(file.source())
     session = out.session
@@ -92,14 +85,13 @@ def load(raw: Raw) -> Session:
 
 def _turns(body: str, out: Transcript) -> None:
     speakers = list(_SPEAKER.finditer(body))
-    line = 1
+    line = 0
     position = 0
     for number, speaker in enumerate(speakers):
-        line += body.count("\n", position, speaker.start())
-        position = speaker.start()
+        line += body.count("\n", position, speaker.start() + 1)
+        position = speaker.start() + 1
         end = speakers[number + 1].start() if number + 1 < len(speakers) else len(body)
-        said = body[speaker.end() : end]
-        said = re.sub(r"\n---\s*\Z", "\n", said.rstrip()).strip()
+        said = body[speaker.end() : end].rstrip().removesuffix("\n---").strip()
         source = Source(line=line)
         about = speaker["about"] or ""
         stamp = _TIME.search(about)
@@ -135,56 +127,62 @@ def _model(about: str) -> str | None:
 
 
 def _agent(said: str, turn: Turn, out: Transcript, line: int) -> None:
-    thoughts = [t.strip() for t in _THINK.findall(said)]
-    turn.thinking = "\n\n".join(t for t in thoughts if t)
-    said = _THINK.sub("", said)
-    kept: list[str] = []
-    position = 0
-    for tool in _TOOL.finditer(said):
-        kept.append(said[position : tool.start()])
-        position = tool.end()
-        _call(tool["about"], tool["body"], turn, out, Source(line=line))
-    kept.append(said[position:])
-    text = "".join(kept)
+    thoughts, said = between(said, "<think>", "</think>")
+    turn.thinking = "\n\n".join(t for t in (_thought(t) for t in thoughts) if t)
+    tools, text = between(said, "<tool-use", "</tool-use>")
+    for tool in tools:
+        about, _, body = tool.partition(">")
+        _call(about, body, turn, out, Source(line=line))
     for read in _READ.finditer(text):
         out.call(turn, "read_file", {"path": read["path"]}, Source(line=line))
     turn.text = text.strip()
 
 
+def _thought(piece: str) -> str:
+    piece = piece.strip()
+    if piece.startswith("<details>"):
+        piece = piece.partition("</summary>")[2]
+    return piece.removesuffix("</details>").strip()
+
+
 def _call(about: str, body: str, turn: Turn, out: Transcript, source: Source) -> None:
     named = dict(_ATTRIBUTE.findall(about))
     tool = named.get("name") or named.get("type") or "tool"
-    kind = named.get("type", "")
-    fences = list(_FENCE.finditer(body))
-    output = fences[-1]["body"] if fences else None
-    bare = _FENCE.sub("", body)
-    arguments: dict[str, str] = {}
-    summary = _SUMMARY.search(body)
-    if summary:
-        arguments["summary"] = re.sub(r"\s+", " ", summary["text"]).strip()
-    call = out.call(turn, tool, arguments, source, call_id=named.get("id", ""))
-    inline = _INLINE.search(bare)
-    if kind == "shell":
+    blocks = fences(body)
+    output = blocks[-1].text if blocks else None
+    bare = without(body, blocks)
+    summary = _SUMMARY.search(bare)
+    told = re.sub(r"\s+", " ", summary["text"]).strip() if summary else ""
+    call = out.call(
+        turn, tool, {"summary": told} if told else {}, source, call_id=named.get("id", "")
+    )
+    if named.get("type") == "shell":
+        inline = _INLINE.search(bare)
         command = inline["command"] if inline else None
-        if command is None and fences:
-            command, output = fences[0]["body"], fences[1]["body"] if len(fences) > 1 else None
+        if command is None and blocks:
+            command, output = blocks[0].text, blocks[1].text if len(blocks) > 1 else None
         if command is not None:
-            arguments["command"] = command
             call.arguments["command"] = command
             out.result(call, output)
             code, shown = _exit(output or "")
             call.command = Command(command=command, exit_code=code, output=shown)
         return
-    path = _PATHS.search(bare)
-    where = (path["path"] or path["other"]) if path else None
-    if where:
-        call.arguments["path"] = where
-    if kind == "write":
-        for fence in fences:
-            if fence["kind"] == "diff" and where:
-                call.edits.append(Edit(path=where, patch=fence["body"] + "\n", kind="patch"))
-        return
+    path = _READ.search(told) or _SUMMARY_READ.search(told) or _PATH.search(bare)
+    if path:
+        call.arguments["path"] = path["path"]
+    if named.get("type") == "write":
+        for block in blocks:
+            text = html.unescape(block.text)
+            made = patches.parse(text)
+            if made:
+                call.edits.extend(made)
+            elif block.kind == "diff" and path:
+                call.edits.append(Edit(path=path["path"], patch=text + "\n", kind="patch"))
     out.result(call, output)
+    seen = listing.content(output) if path and output and named.get("type") == "read" else None
+    if path and seen is not None:
+        # The export drops the range that was asked for, so the view may be a part.
+        call.views.append(FileView(path=path["path"], text=seen.text, start_line=seen.start_line))
 
 
 def _exit(output: str) -> tuple[int | None, str]:
