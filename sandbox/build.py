@@ -22,7 +22,7 @@ import docker.errors
 import requests.exceptions
 
 from sandbox.daemon import engine_errors, open_client
-from sandbox.errors import BuildFailed
+from sandbox.errors import BuildFailed, EngineUnavailable, SandboxError
 
 # Lines of the log kept: the failing step is at its end.
 LOG_LINES = 400
@@ -122,7 +122,10 @@ def run(
                     image_id = str(event["aux"]["ID"])
                 for line in str(event.get("stream") or event.get("error") or "").splitlines():
                     _take_line(work, line, on_line)
-    except docker.errors.BuildError as failure:
+    except EngineUnavailable:
+        raise
+    except SandboxError as failure:
+        # The engine refused the context or the Dockerfile before it began.
         error = str(failure)
     except BaseException:
         work.end_step(client)

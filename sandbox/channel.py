@@ -7,8 +7,6 @@ every wait has a deadline, and anything that is not a well-formed frame ends the
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import struct
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 
 import docker
 
-from sandbox.daemon import engine_errors, raw_socket
+from sandbox.daemon import engine_errors, hang_up, raw_socket
 
 # A frame carries at most head, tail, two paths and a note.
 FRAME_BYTES = 64 << 10
@@ -121,10 +119,7 @@ class Channel:
         """Hangs up; the dispatcher then ends all that it started, and itself."""
         if not self._closed:
             self._closed = True
-            with contextlib.suppress(OSError):
-                # Closing alone would leave the connection open while the SDK holds it.
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._attached.close()
+            hang_up(self._attached)
 
     def _write(self, data: bytes) -> None:
         try:

@@ -28,7 +28,9 @@ from sandbox.plain import PlainRunner
 from sandbox.result import CommandResult, join_output
 
 # Seconds that the dispatcher has, beyond a command's own time, to end it and report.
-BACKSTOP_S = 20.0
+BACKSTOP_S = 15.0
+# Seconds for the engine to notice that a container has ended.
+NOTICE_S = 2.0
 # Longest directory and spool path that is believed; PATH_MAX on Linux.
 PATH_BYTES = 4096
 GET_BYTES = 16 << 20
@@ -75,6 +77,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._closed = False
         self._channel: Channel | None = None
+        self._had_channel = False
         self._plain: PlainRunner | None = None
 
     def __enter__(self) -> Sandbox:
@@ -121,7 +124,10 @@ class Sandbox:
             if channel is None:
                 assert self._plain is not None  # noqa: S101 - _connect gives one or the other
                 self._numbers += 1
-                result = self._plain.run(self._numbers, command, timeout_s, who, environ, start)
+                try:
+                    result = self._plain.run(self._numbers, command, timeout_s, who, environ, start)
+                except SandboxError as error:
+                    raise (self._loss(str(error)) if self._ends() else error) from None
             else:
                 fields = [timeout_s, who, start, int(cwd is not None), command, *environ]
                 result = self._dispatch(channel, fields, timeout_s, start)
@@ -239,9 +245,12 @@ class Sandbox:
 
     # Behind the calls
 
-    def _alive(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise SandboxLost("The sandbox is closed.")
+
+    def _alive(self) -> None:
+        self._check_open()
         if reason := self._ended(self.id):
             raise reason
 
@@ -250,11 +259,14 @@ class Sandbox:
         if self._channel is None and self._plain is None:
             try:
                 self._channel = Channel(self._client, self.id)
-            except NoPython:
+            except NoPython as error:
+                if self._had_channel:
+                    raise self._loss("python3 is gone from it") from error
                 self._plain = PlainRunner(self._client, self.id)
                 return None
             except (ChannelBroken, SandboxError) as error:
                 raise self._loss(str(error)) from error
+            self._had_channel = True
             for name in self._offers:
                 self._offer(self._channel, name)
         return self._channel
@@ -292,8 +304,8 @@ class Sandbox:
                 elif event[0] == b"done":
                     return _result(event)
                 elif event[0] == b"failed":
-                    why = event[-1].decode("utf-8", "replace")
-                    raise SandboxError(f"The command could not be started: {why}")
+                    failure = event[-1].decode("utf-8", "replace")
+                    break
                 else:
                     raise ChannelBroken("an event that no dispatcher sends")
         except (ChannelBroken, ValueError) as error:
@@ -304,6 +316,7 @@ class Sandbox:
             # The dispatcher ends the command when it is hung up on; the next call starts another.
             self._drop(channel)
             raise
+        raise SandboxError(f"The command could not be started: {failure}")
 
     def _answer(self, channel: Channel, number: int, event: list[bytes]) -> None:
         answer = self._offers.get(event[2].decode("utf-8", "replace") if len(event) > 2 else "")
@@ -349,14 +362,25 @@ class Sandbox:
             self._container.reload()
         return self._container.status != "running"
 
+    def _ends(self) -> bool:
+        """Whether the container has ended, or is just about to."""
+        until = time.monotonic() + NOTICE_S
+        while not self._container_died():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
+
     def _loss(self, why: str) -> SandboxError:
         """The error for a container that is no use any more, with the best reason there is."""
         if reason := self._ended(self.id):
             return reason
         try:
-            self._container_died()
+            self._ends()
         except SandboxError as error:
             return error
+        if reason := self._ended(self.id):
+            return reason
         state = self._container.attrs.get("State", {})
         if self._container.status != "running":
             memory = ", out of memory" if state.get("OOMKilled") else ""
@@ -393,8 +417,11 @@ class Sandbox:
             raise
 
     def _download(self, path: str, limit_bytes: int) -> bytes:
-        """Reads a path as the engine's tar archive, which may be a little larger than its files."""
-        self._alive()
+        """Reads a path as the engine's tar archive, which may be a little larger than its files.
+
+        This also works when the container has ended: its work is not lost.
+        """
+        self._check_open()
         allowed = limit_bytes + archive.overhead(limit_bytes)
         data = bytearray()
         try:

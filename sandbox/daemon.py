@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
@@ -58,6 +58,17 @@ def raw_socket(attached: Any) -> socket.socket:
     """The socket in the object that the SDK gives for an attached process."""
     found: socket.socket = getattr(attached, "_sock", attached)
     return found
+
+
+def hang_up(attached: Any) -> None:
+    """Ends the connection to an attached process; closing the SDK's object alone would not."""
+    found = raw_socket(attached)
+    with suppress(OSError):
+        found.shutdown(socket.SHUT_RDWR)
+    response = getattr(attached, "_response", None)
+    for end in (response, attached, found):
+        if end is not None:
+            end.close()
 
 
 def explain(error: docker.errors.APIError) -> str:

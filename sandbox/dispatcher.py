@@ -55,22 +55,24 @@ PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031  # fcntl has the name from Python 3.10 on.
 PR_SET_CHILD_SUBREAPER = 36
 # Answers one command may ask for: each is work on the host with the clock stopped.
-ASKS_PER_COMMAND = 50
+ASKS_PER_COMMAND = 20
 # Score that makes the kernel end a command, never the dispatcher, when memory runs out.
 OOM_SCORE = b"500"
 
 STUB = """#!{python} -IS
-import socket, sys
+import os, socket, sys
 s = socket.socket(socket.AF_UNIX)
 try:
     s.connect("{path}")
 except OSError as error:
     sys.exit("{name}: nobody answers here: %s" % error)
-with s, s.makefile("rb") as reply:
-    code = reply.read(1)
-    while part := reply.read(65536):
+code = s.recv(1)
+try:
+    while part := s.recv(65536):
         sys.stdout.buffer.write(part)
-sys.stdout.flush()
+        sys.stdout.flush()
+except OSError:
+    os._exit(1)
 sys.exit(0 if code == b"0" else 1)
 """
 
@@ -192,7 +194,9 @@ class Dispatcher:
         self.asking: tuple[socket.socket, float] | None = None
         self.survivors: set[int] = set()
         self.survivor_sessions: set[int] = set()
-        self.spools: list[str] = []
+        # What an earlier dispatcher left counts too.
+        numbers = [int(name[:-4]) for name in os.listdir(HOME) if name[:-4].isdigit()]
+        self.spools = [f"{HOME}/{number}" for number in sorted(set(numbers))]
 
     def serve(self) -> None:
         """Works until the host hangs up."""
@@ -395,7 +399,7 @@ class Dispatcher:
         self.drop_if_ended(pump)
         while len(self.spools) > SPOOLS_KEPT:
             oldest = self.spools.pop(0)
-            for suffix in (".log", ".sh"):
+            for suffix in (".log", ".sh", ".cwd"):
                 with contextlib.suppress(OSError):
                     os.unlink(oldest + suffix)
 
@@ -559,6 +563,18 @@ def processes() -> dict[int, Row]:
     return table
 
 
+def ancestor(table: dict[int, Row], pid: int) -> int:
+    """The process that another descends from: 1, this one, or one started from outside."""
+    seen = set()
+    while pid not in (1, os.getpid()) and pid not in seen:
+        seen.add(pid)
+        parent = table[pid].parent if pid in table else 0
+        if parent == 0:
+            break
+        pid = parent
+    return pid
+
+
 def keeper_of(table: dict[int, Row]) -> int:
     """The child that process 1 was started to watch; the container lives as long as it does."""
     return min((pid for pid, row in table.items() if row.parent == 1), default=1)
@@ -650,12 +666,19 @@ def rename() -> None:
                 memory.write(b"kettle".ljust(end - start, b"\0"))
 
 
-def end_everything() -> None:
-    """Ends all processes but process 1, its first child and this one."""
+def end_everything(strangers: bool) -> None:
+    """Ends all processes but process 1, its first child and this one.
+
+    Args:
+        strangers: also what was started from outside: an older dispatcher and all below it. The
+            older one in its turn must spare the one that takes its place.
+    """
     until = time.monotonic() + KILL_GRACE_S
     while time.monotonic() < until:
         table = processes()
         spared = {1, os.getpid(), keeper_of(table)}
+        if not strangers:
+            spared |= {pid for pid in table if ancestor(table, pid) not in (1, os.getpid())}
         others = [pid for pid, row in table.items() if pid not in spared and row.state != "Z"]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in others:
@@ -673,13 +696,13 @@ def main() -> None:
     os.chmod(HOME, 0o711)  # noqa: S103 - spools belong to different users
     become_subreaper()
     rename()
-    end_everything()
+    end_everything(strangers=True)
     dispatcher = Dispatcher()
     send("ready", 0)
     try:
         dispatcher.serve()
     finally:
-        end_everything()
+        end_everything(strangers=False)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ REMOVERS = 4
 BUILD_S = 1800.0
 
 _open: weakref.WeakSet[Engine] = weakref.WeakSet()
+# Set when the interpreter shuts down: no thread can be started any more.
+_program_ends = threading.Event()
 
 
 class Engine:
@@ -150,8 +152,9 @@ class Engine:
         def make() -> None:
             container = self.client.containers.create(
                 image,
-                # Lives as long as the limit says, even if nobody is left to end it.
-                entrypoint=["sleep"],
+                # Lives as long as the limit says, even if nobody is left to end it, and does not
+                # mind a `pkill sleep`.
+                entrypoint=["sh", "-c", 'trap "" TERM INT HUP; exec sleep "$0"'],
                 command=[str(limits.lifetime_s)],
                 name=name,
                 init=True,
@@ -227,8 +230,13 @@ class Engine:
             self._closed = True
         try:
             self._watchdog.stop()
-            with ThreadPoolExecutor(REMOVERS) as pool:
-                list(pool.map(Sandbox.close, list(self._sandboxes)))
+            sandboxes = list(self._sandboxes)
+            if _program_ends.is_set():
+                for sandbox in sandboxes:
+                    sandbox.close()
+            else:
+                with ThreadPoolExecutor(REMOVERS) as pool:
+                    list(pool.map(Sandbox.close, sandboxes))
             with engine_errors("remove what this run started"):
                 mine = {"label": f"{reaper.RUN}={self.run_id}"}
                 for found in self.client.api.containers(all=True, filters=mine):
@@ -250,18 +258,24 @@ class Engine:
         _uninterrupted(lambda: self._remove(sandbox.id))
 
     def _remove(self, container_id: str) -> int:
-        """Removes a container with its volumes; one that another remover has is none of ours."""
+        """Removes a container with its volumes; returns how many were removed here.
+
+        One that is gone or being removed by somebody else is none of ours, and what an engine that
+        has died leaves is the next run's.
+        """
         try:
-            self.client.api.remove_container(container_id, force=True, v=True)
-        except (docker.errors.NotFound, docker.errors.APIError):
+            with engine_errors("remove a container"):
+                self.client.api.remove_container(container_id, force=True, v=True)
+        except SandboxError:
             return 0
         return 1
 
     def _remove_image(self, image_id: str) -> int:
         """Removes an image and the layers that nothing else uses, if nothing is made of it."""
         try:
-            self.client.api.remove_image(image_id, force=True)
-        except (docker.errors.NotFound, docker.errors.APIError):
+            with engine_errors("remove an image"):
+                self.client.api.remove_image(image_id, force=True)
+        except SandboxError:
             return 0
         return 1
 
@@ -275,6 +289,9 @@ def _uninterrupted(work: Callable[[], object]) -> None:
 
     A request to the engine that is cut off half-way may still be carried out, unknown to us.
     """
+    if _program_ends.is_set():
+        work()
+        return
     failure: list[BaseException] = []
 
     def guarded() -> None:
@@ -296,6 +313,7 @@ def _uninterrupted(work: Callable[[], object]) -> None:
 
 @atexit.register
 def _close_all() -> None:
+    _program_ends.set()
     for engine in list(_open):
         engine.close()
 

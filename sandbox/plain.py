@@ -16,7 +16,7 @@ from typing import Any
 
 import docker
 
-from sandbox.daemon import engine_errors, raw_socket
+from sandbox.daemon import engine_errors, hang_up, raw_socket
 from sandbox.errors import SandboxError, SandboxLost
 from sandbox.result import CommandResult, join_output
 
@@ -96,7 +96,7 @@ class PlainRunner:
                 self._end(nonce)
                 reply = b""
         finally:
-            attached.close()
+            hang_up(attached)
         seconds = time.monotonic() - began
         if timed_out:
             return self._partial(spool, user, directory, seconds)
@@ -142,7 +142,7 @@ class PlainRunner:
         except TimeoutError as error:
             raise SandboxLost("The container does not let its processes be ended.") from error
         finally:
-            attached.close()
+            hang_up(attached)
 
 
 def _read(stream: socket.socket, deadline: float) -> bytes:

@@ -1,0 +1,61 @@
+"""Fixtures for all rooms: a connected engine and an image to run things in."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+
+import docker.errors
+import pytest
+
+from sandbox import bases
+from sandbox.engine import Engine
+
+# What most environments have: Python, the tools of a shell, and a user without rights.
+RECIPE = """\
+FROM {base}
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends python3 procps patch tini \\
+ && rm -rf /var/lib/apt/lists/* \\
+ && useradd --create-home --uid 1000 --shell /bin/bash solver
+"""
+
+
+def context(dockerfile: str, **files: str) -> bytes:
+    """Packs a build context."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, text in {"Dockerfile": dockerfile, **files}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The container engine; everything started through it is gone after the tests."""
+    with Engine.connect() as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def bare_image(engine: Engine) -> str:
+    """Debian without Python."""
+    return bases.ensure(engine).tag
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Engine, bare_image: str) -> str:
+    """Debian with python3, procps, patch, tini and the user solver (1000); kept between runs."""
+    trusted = bases.trusted_base(engine, bare_image)
+    recipe = RECIPE.format(base=trusted)
+    base_id = str(engine.client.images.get(trusted).id)
+    tag = f"kettle-test-python:{hashlib.sha256((recipe + base_id).encode()).hexdigest()[:12]}"
+    try:
+        engine.client.images.get(tag)
+    except docker.errors.ImageNotFound:
+        engine.build(context(recipe), tag=tag, keep=True)
+    return tag
