@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agent.models.base import Usage
 
 
-class BudgetSpent(Exception): 
+class BudgetSpent(Exception):
     """A limit is reached.
 
     Attributes:

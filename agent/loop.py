@@ -27,7 +27,7 @@ UNPRICED = (
 )
 
 
-class Submitted(Exception): 
+class Submitted(Exception):
     """A submission was accepted."""
 
 
