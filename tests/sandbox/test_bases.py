@@ -17,6 +17,7 @@ from sandbox.engine import Engine
 from sandbox.errors import BuildFailed, ImageError
 from sandbox.trust import HostTrust, read_host_trust
 from tests.sandbox.authority import make_authority
+from tests.sandbox.registry import OneImage, digest, registry
 
 HIDDEN = "pa55word-of-the-index"
 INDEX = f"https://reader:{HIDDEN}@packages.example.org/simple"
@@ -39,9 +40,15 @@ def context(dockerfile: str, **files: bytes) -> bytes:
     return packed.getvalue()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module", autouse=True)
 def leave_no_images(engine: Engine) -> Iterator[None]:
-    """Removes the local bases that a test's own trust made."""
+    """Removes the local bases that the tests' own trust made."""
+    bases.trusted_base(engine, bases.BOOKWORM)
     before = local_bases(engine)
     yield
     for tag in local_bases(engine) - before:
@@ -64,6 +71,45 @@ def test_an_image_that_nobody_has_is_an_error_that_says_what_to_do(engine: Engin
         bases.ensure(engine, "kettle-test-no-such-image:1")
 
 
+@pytest.fixture
+def pulled(engine: Engine) -> Iterator[str]:
+    """The name of an image that only a registry has, once."""
+    with registry(OneImage()) as address:
+        yield f"{address}/kettle-test"
+    for image in engine.client.images.list(f"{address}/kettle-test"):
+        # A build on it that broke off leaves the layers that it had made.
+        for made in engine.client.api.images(all=True):
+            if made["ParentId"] == image.id:
+                engine.client.images.remove(made["Id"])
+        engine.client.images.remove(image.id, force=True)
+
+
+def test_an_image_is_pulled_where_a_registry_answers(engine: Engine, pulled: str) -> None:
+    image = bases.ensure(engine, f"{pulled}:1")
+    assert image.origin == "registry"
+    assert image.digest == digest(OneImage().manifest)
+
+
+def test_a_pinned_image_is_pulled_by_its_digest(engine: Engine, pulled: str) -> None:
+    pinned = f"{pulled}:1@{digest(OneImage().manifest)}"
+    assert bases.ensure(engine, pinned).digest == digest(OneImage().manifest)
+    assert bases.ensure(engine, pinned).tag == pinned
+
+
+def test_an_image_in_which_nothing_runs_is_used_as_it_is(
+    engine: Engine, pulled: str, tmp_path: Path
+) -> None:
+    text = f"FROM {pulled}:1\nRUN true\n"
+    assert bases.with_trust(engine, text, trust=trust_of(tmp_path, PIP_TIMEOUT="7")) == text
+
+
+def test_the_image_here_stands_in_for_a_pinned_one_that_no_registry_has(engine: Engine) -> None:
+    said: list[str] = []
+    pinned = f"{bases.BOOKWORM}@sha256:{'0' * 64}"
+    assert bases.ensure(engine, pinned, said.append).tag == bases.BOOKWORM
+    assert any("stands in" in line for line in said)
+
+
 def test_a_dockerfile_on_an_image_that_nobody_has_stays_as_it_is(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -74,9 +120,10 @@ def test_a_dockerfile_on_an_image_that_nobody_has_stays_as_it_is(
     assert any("used as it is" in line for line in said)
 
 
-def test_a_private_authority_is_trusted_inside_a_build(engine: Engine, tmp_path: Path) -> None:
-    authority = make_authority(tmp_path)
-    certificate = (tmp_path / "crt").read_bytes()
+def test_a_private_authority_is_trusted_inside_a_build(
+    engine: Engine, tmp_path: Path, authority: Path
+) -> None:
+    certificate = (authority.parent / "crt").read_bytes()
     text = f"FROM {bases.BOOKWORM}\nADD ca.crt /\n{TRUSTS_IT}"
     trust = trust_of(tmp_path, SSL_CERT_FILE=str(authority))
 
@@ -88,9 +135,8 @@ def test_a_private_authority_is_trusted_inside_a_build(engine: Engine, tmp_path:
 
 
 def test_the_finished_environment_says_nothing_of_the_hosts_trust(
-    engine: Engine, tmp_path: Path
+    engine: Engine, tmp_path: Path, authority: Path
 ) -> None:
-    authority = make_authority(tmp_path)
     text = f'FROM {bases.BOOKWORM} AS one\nRUN true\nFROM one\nCMD ["sleep", "1"]\n'
     with_trust = trust_of(tmp_path, SSL_CERT_FILE=str(authority), http_proxy="http://p.example:1")
     configs = []
@@ -103,9 +149,8 @@ def test_the_finished_environment_says_nothing_of_the_hosts_trust(
 
 
 def test_build_steps_see_the_variables_that_some_programs_need(
-    engine: Engine, tmp_path: Path
+    engine: Engine, tmp_path: Path, authority: Path
 ) -> None:
-    authority = make_authority(tmp_path)
     trust = trust_of(tmp_path, SSL_CERT_FILE=str(authority))
     text = (
         f'FROM {bases.BOOKWORM}\nRUN test -s "$SSL_CERT_FILE" && test -s "$NODE_EXTRA_CA_CERTS"\n'
