@@ -67,6 +67,11 @@ _WHOLE_PHRASES = (
 
 _IDE_REQUEST = re.compile(r"\n## My request for Codex:\n", re.IGNORECASE)
 
+_PLAN_POINTER = re.compile(
+    r"\n\s*If you need specific details from before exiting plan mode[^\n]*\s*\Z"
+)
+"""Claude Code's remark behind a plan that it hands to a new session."""
+
 _IMAGE = re.compile(r"data:(?:image|application|video|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{64,}")
 _IMAGE_PLACEHOLDER = "[binary data left out]"
 
@@ -94,6 +99,10 @@ def split(said: str) -> tuple[str, list[str]]:
             injected.append(text[: asked.end()].strip())
             text = text[asked.end() :]
     text = _without_tags(text, injected)
+    added = _PLAN_POINTER.search(text)
+    if added:
+        injected.append(added.group().strip())
+        text = text[: added.start()]
     wrapped = _WRAPPED.match(text)
     if wrapped:
         rest = _without_tags(text[wrapped.end() :], injected).strip()

@@ -34,7 +34,7 @@ def load(raw: Raw) -> Session:
     if len(transcripts) > 1:
         raise SessionError(
             f"The checkpoint {raw.path} holds {len(transcripts)} sessions "
-            f"({', '.join(transcripts[:5])}). Name one of the folders."
+            f"({', '.join(transcripts[:5])}). Name one of them."
         )
     metadata = _metadata(raw) or {}
     session = load_any(raw.path / transcripts[0])
