@@ -30,6 +30,9 @@ EPILOG_EXIT_CODES = (
 )
 
 
+INTERRUPTED = "Interrupted. Nothing is left running; run the same command again to go on."
+
+
 class ExitCode(IntEnum):
     """What the exit status says."""
 
@@ -99,11 +102,13 @@ def _reported() -> Iterator[list[int]]:
         yield status
     except typer.Exit as stop:
         status.append(stop.exit_code)
+        if stop.exit_code == ExitCode.INTERRUPTED:
+            err.print(INTERRUPTED)
     except TyperException as error:
         _say("usage", error.format_message())
         status.append(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
-        err.print("Interrupted. Nothing is left running; run the same command again to go on.")
+        err.print(INTERRUPTED)
         status.append(ExitCode.INTERRUPTED)
     except Rejected as error:
         _say("rejected", error)
