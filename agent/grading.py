@@ -59,6 +59,7 @@ class Candidate:
         name: what reports call it; candidates with the same name are the same.
         script: shell commands run in the work tree as the solver, after `solution` is in place.
         solution: whether the environment's `solution/` lies at /solution meanwhile.
+        given: a patch that lies at /solution/given.patch meanwhile.
         changes: files written (bytes) or removed (None) afterwards, by path in the work tree.
         links: symlinks made afterwards: target by path.
     """
@@ -66,6 +67,7 @@ class Candidate:
     name: str
     script: str = ""
     solution: bool = False
+    given: bytes = b""
     changes: Mapping[str, bytes | None] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,6 +87,7 @@ def variant(
         name,
         base.script,
         base.solution,
+        base.given,
         {**base.changes, **changes},
         {**base.links, **(links or {})},
     )
@@ -144,7 +147,7 @@ class Grade:
         return f"{self.status}: {self.why}" if self.why else self.status
 
 
-class CandidateFailed(Exception):  # noqa: N818 (it says what happened, as the others do)
+class CandidateFailed(Exception):
     """A candidate could not be applied, or left a tree that cannot be carried.
 
     Attributes:
@@ -191,7 +194,7 @@ class Grader:
         self._lock = threading.Lock()
         self._base: Tree | None = None
         self._owner = ""
-        self._final: dict[str, Tree | CandidateFailed] = {}
+        self._final: dict[tuple[str, bool, bytes], Tree | CandidateFailed] = {}
         self.solve_logs: dict[str, str] = {}
 
     @property
@@ -221,7 +224,7 @@ class Grader:
         """
         if not candidate.script and not candidate.solution:
             return _with_links(self.base_tree().edited(candidate.changes), candidate.links)
-        key = candidate.script + "\0" + str(candidate.solution)
+        key = (candidate.script, candidate.solution, candidate.given)
         with self._lock:
             found = self._final.get(key)
             if found is None:
@@ -294,6 +297,8 @@ class Grader:
     def _solve(self, box: Sandbox, candidate: Candidate) -> str:
         if not candidate.script:
             return ""
+        if candidate.given:
+            box.put(f"{SOLUTION}/given.patch", candidate.given)
         if candidate.solution:
             box.put_tree(SOLUTION, self._solution)
             box.run(f"chmod -R a+rX {SOLUTION}; chmod a+x {SOLUTION}/solve.sh", timeout_s=PREPARE_S)

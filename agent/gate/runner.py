@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from agent import __version__
 from agent.environment import Environment
 from agent.errors import InputError
+from agent.gate.checks.candidates import (
+    alternatives_pass,
+    exploits_fail,
+    mutants_fail,
+    partial_fails,
+)
 from agent.gate.checks.hygiene import hygiene
 from agent.gate.checks.image import builds, start_state
 from agent.gate.checks.instruction import instruction
@@ -28,7 +34,7 @@ from agent.gate.trials import Trials, Unready, retried
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 
-MAX_CHECKS_AT_ONCE = 8
+MAX_CHECKS_AT_ONCE = 16
 """Threads that mostly wait for containers; the grades themselves have workers of their own."""
 
 
@@ -61,6 +67,10 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck("offline", offline, after=("builds", *_VERDICTS)),
     GateCheck("instruction", instruction),
     GateCheck("hygiene", hygiene, after=()),
+    GateCheck("exploits-fail", exploits_fail, after=("builds", *_VERDICTS), deep=True),
+    GateCheck("alternatives-pass", alternatives_pass, after=("builds", *_VERDICTS), deep=True),
+    GateCheck("partial-fails", partial_fails, after=("builds", *_VERDICTS), deep=True),
+    GateCheck("mutants-fail", mutants_fail, after=("builds", *_VERDICTS), deep=True),
 )
 
 

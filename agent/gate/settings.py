@@ -25,7 +25,7 @@ class GateSettings:
     budget_s: float = 600.0
     workers: int = 2
     seed: int = 0
-    depth: str = "full"
+    depth: str = "core"
     mutants: int = 20
     alternatives: int = 8
     only: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from sandbox.errors import SandboxError, TransferError
 _T = TypeVar("_T")
 
 
-class Unready(Exception):  # noqa: N818 (control flow, not an error)
+class Unready(Exception):
     """What a check needs is not there; the message says why."""
 
 
@@ -89,9 +89,20 @@ class Trials:
                 self._grader = Grader(self.engine, self.environment, self.image_id)
             return self._grader
 
-    def submit(self, candidate: Candidate, conditions: Conditions = PLAIN) -> Future[Grade]:
-        """Grade a candidate when a worker is free."""
-        return self._pool.submit(retried, lambda: self.grader.grade(candidate, conditions))
+    @property
+    def seconds_left(self) -> float:
+        """Of the budget."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def submit(
+        self,
+        candidate: Candidate,
+        conditions: Conditions = PLAIN,
+        grader: Grader | None = None,
+    ) -> Future[Grade]:
+        """Grade a candidate when a worker is free, by the usual grader or another."""
+        judge = grader or self.grader
+        return self._pool.submit(retried, lambda: judge.grade(candidate, conditions))
 
     def begin_core(self) -> None:
         """Queue the grades of nop and oracle, what tells most first."""

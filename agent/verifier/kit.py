@@ -30,7 +30,7 @@ written. An exception inside a decorated check fails that check.
 
 # The kit runs in the environment's image, alone and on older Pythons, and as root of a container
 # that is thrown away: output is printed, and /tmp and modes are meant as they stand.
-# ruff: noqa: T201, S101, S103, S108, S311, UP035, D417, N818, PT018
+# ruff: noqa: T201, S101, S103, S108, S311, UP035, D417, PT018
 from __future__ import annotations
 
 import contextlib
@@ -60,8 +60,11 @@ SOLUTION = "/solution"
 
 NO_VERDICT = 70
 """Exit code of a judge that reached no verdict (EX_SOFTWARE of sysexits.h)."""
-DEFAULT_TIMEOUT_S = 60.0
+DEFAULT_TIMEOUT_S = 20.0
 """A child that has not ended by then is stopped; most take less than a second."""
+AFTER_TIMEOUT_S = (10.0, 5.0, 2.0)
+"""Longest time of a child after one, two, and more children ran out of theirs: a tree that hangs
+must not keep the judge beyond the verifier's own limit."""
 OUTPUT_LIMIT_BYTES = 8 << 20
 """Kept of each output stream of a child; the rest is read and dropped."""
 VALUE_LIMIT_BYTES = 32 << 20
@@ -232,6 +235,8 @@ class Checkout:
 
 
 _taken: set[int] = set()
+_late = 0
+"""Children that ran out of time."""
 _default: Checkout | None = None
 
 
@@ -371,10 +376,14 @@ class Child:
         """Wait for the program, then end all it started."""
         timed_out = False
         code: int | None = None
+        global _late
+        if _late:
+            timeout_s = min(timeout_s, AFTER_TIMEOUT_S[min(_late, len(AFTER_TIMEOUT_S)) - 1])
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             timed_out = True
+            _late += 1
         seconds = time.monotonic() - self._begun
         self.kill()
         out, err, value = (r.result() for r in self._readers)

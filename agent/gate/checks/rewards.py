@@ -32,7 +32,10 @@ def nop_fails(trials: Trials) -> Said:
 
 
 def oracle_passes(trials: Trials) -> Said:
-    """The reference solution, applied offline as the solver, earns the full reward."""
+    """The reference solution earns the full reward.
+
+    `solution/solve.sh` is run offline, as the solver, on the start state.
+    """
     if not trials.environment.has_oracle:
         return failed("there is no solution/solve.sh", "An environment brings its own oracle.")
     grade = trials.grade(ORACLE)

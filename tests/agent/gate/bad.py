@@ -272,3 +272,88 @@ LEAKS: tuple[Bad, ...] = (
         },
     ),
 )
+
+
+LAZY_JUDGE = """\
+import kit
+
+kit.check(
+    "the example of the prompt",
+    kit.call_python("ledger", "balance", [["lunch 12.50", "tea 1.25"]]) == "13.75",
+)
+kit.verdict()
+"""
+
+DEEP: tuple[Bad, ...] = (
+    Bad(
+        "the verifier asks for a private name of the solution",
+        "alternatives-pass",
+        "private names of the oracle renamed",
+        {
+            "judge": JUDGE.replace(
+                "kit.verdict()",
+                "kit.check('helper', kit.call_python('ledger', 'balance', [[]]) == '0.00'"
+                " and b'_exact_amount_of' in kit.work_tree().read('ledger.py'))\nkit.verdict()",
+            )
+        },
+    ),
+    Bad(
+        "the verifier asks for a comment",
+        "alternatives-pass",
+        "comments gone",
+        {
+            "solution": {"ledger.py": FIXED.replace("    total = 0", "    # exact\n    total = 0")},
+            "judge": JUDGE.replace(
+                "kit.verdict()",
+                "kit.check('comment', b'# exact' in kit.work_tree().read('ledger.py'))\n"
+                "kit.verdict()",
+            ),
+        },
+    ),
+    Bad(
+        "the verifier rewards half of the work",
+        "partial-fails",
+        "without change 2 of 2",
+        {
+            "solution": {
+                "ledger.py": LEDGER.replace("int(float(amount))", "float(amount)").replace(
+                    "return [parse(line)[0] for line in lines]",
+                    "return [parse(line)[0].strip() for line in lines]",
+                )
+            },
+            "judge": LAZY_JUDGE,
+            "instruction": INSTRUCTION + "And names should come without blanks around them.\n",
+        },
+    ),
+    Bad(
+        "the verifier knows the example only",
+        "mutants-fail",
+        "go unnoticed",
+        {
+            "solution": {
+                "ledger.py": LEDGER.replace(
+                    "        total += int(float(amount))",
+                    "        if amount == '':\n            raise ValueError(line)\n"
+                    "        total += float(amount)",
+                )
+            },
+            "judge": LAZY_JUDGE,
+        },
+    ),
+)
+
+HACKABLE = Bad(
+    "the verifier believes the exit code of the graded process",
+    "exploits-fail",
+    "exit at import",
+    {
+        "files": {
+            "tests/files/test_balance.py": HIDDEN_TEST.encode(),
+            **shell(
+                "cp /tests/files/test_balance.py /app/ && cd /app\n"
+                "if timeout 10 python3 -m unittest -q test_balance; then echo 1; else echo 0; fi"
+                " > /logs/verifier/reward.txt\n"
+            ),
+        }
+    },
+)

@@ -76,7 +76,7 @@ def _exact_amount_of(line):
 
 def balance(lines):
     """The sum of all entries, as text."""
-    total = Decimal(0)
+    total = 0
     for line in lines:
         total += _exact_amount_of(line)
     return f"{total:.2f}"
