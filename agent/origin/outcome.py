@@ -23,11 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.errors import RepositoryError
 from agent.gitcommand import GitError
 from agent.origin.attempt import Attempt, replay
+from agent.origin.candidates import CLOCK_SLACK
 from agent.origin.carried import carried
 from agent.origin.contents import text_lines
 from agent.origin.evidence import Evidence, Paths, collect, task_end
 from agent.origin.overlay import TOOL_FOLDERS
-from agent.origin.start import CLOCK_SLACK, StartState, known_paths
+from agent.origin.start import StartState, known_paths
 from agent.origin.times import began, ended, zone_shift
 from agent.project import is_test_path
 from agent.repo import Change, Commit, Repository

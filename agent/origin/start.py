@@ -9,14 +9,14 @@ that moment: where their whole content is known, it is laid over the commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RepositoryError
-from agent.origin.carried import carried
+from agent.origin.candidates import FIRST_COMMITS, StartCandidate, candidate_of, rank
 from agent.origin.contents import Comparison
 from agent.origin.evidence import Evidence, Paths, collect
 from agent.origin.overlay import Overlay, overlay_of
@@ -24,40 +24,13 @@ from agent.origin.times import began, zone_shift
 from agent.repo import Commit, Repository
 from agent.session.model import Session
 
-CLOCK_SLACK = timedelta(minutes=2)
-"""How far the clocks of the recording machine and of a commit may be apart."""
 ZONE_SLACK = timedelta(hours=14)
 """How far a local time without a zone can be off."""
-FIRST_COMMITS = 400
-"""Commits compared at first: sessions nearly always start within the last few hundred."""
-MAX_COMMITS = 6_000
-"""Commits compared at most when no nearer one fits; bounds the time in a long history."""
-GOOD_FIT = 0.999
-"""No older commit can fit better than this, so the search ends."""
-FAIR_FIT = 0.7
-"""From this fit on, the search ends when older commits bring no better one."""
-LATE_FIT_MARGIN = 0.3
-"""How much better a commit dated after the session must fit to be believed over its date."""
 SHOWN_CANDIDATES = 8
 """Candidates that a report lists."""
-MAX_SUBJECT_CHARS = 200
-"""How much of a commit's subject a report shows."""
 
 
 Method = Literal["recorded", "contents", "time"]
-
-
-class StartCandidate(BaseModel):
-    """A commit that the session may have started from."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    commit: str
-    subject: str
-    committed: datetime
-    fit: float
-    """Share in [0, 1] of the files seen whose contents are those of this commit."""
-    reasons: list[str] = Field(default_factory=list)
 
 
 class StartState(BaseModel):
@@ -107,9 +80,11 @@ def find_start(
     if not commits:
         raise RepositoryError(f"{repository.source} has no commit to start from.")
     when = began(session, zone_shift(session, commits))
-    seen, paths = evidence or collect(session, known_paths(repository, commits, when))
-    compare = Comparison(repository, seen, paths.known)
+    seen, _ = evidence or collect(session, known_paths(repository, commits, when))
     by_sha = {commit.sha: commit for commit in commits}
+    earlier = [c for c in commits if when is None or c.committed <= when]
+    # A file that no commit had by then is uncommitted, and says nothing about the commit.
+    compare = Comparison(repository, seen, known_paths(repository, earlier or commits, None))
     reasons: list[str] = []
     found: StartState | None = None
     if use_recorded and (recorded := session.git.commit):
@@ -124,10 +99,13 @@ def find_start(
                 reasons.append(f"commit {sha[:12]} that it names was made after it began")
             else:
                 why = [f"the session recorded commit {sha[:12]}"]
-                only = _candidate(commit, compare.fit(commit.tree).exact, why)
+                moved = _moved_on(session, repository, commit, earlier, compare)
+                if moved is not None:
+                    commit, why = moved, [*why, "and moved on from it before the first prompt"]
+                only = candidate_of(commit, compare.fit(commit.tree).exact, why)
                 found = _state(only, "recorded", compare, [only], commit)
     if found is None:
-        ranked = _rank(session, repository, commits, compare, seen, when)
+        ranked = rank(session, repository, commits, compare, seen, when)
         method: Method = "contents" if compare.observed else "time"
         best = ranked[0]
         best.reasons[:0] = reasons
@@ -136,6 +114,24 @@ def find_start(
     found.overlay = over.files
     found.recovered, found.guessed, found.unknown = over.recovered, over.guessed, over.unknown
     return found
+
+
+def _moved_on(
+    session: Session,
+    repository: Repository,
+    recorded: Commit,
+    earlier: Sequence[Commit],
+    compare: Comparison,
+) -> Commit | None:
+    """A commit made between the tool's start and the first prompt that fits better, if any."""
+    best, best_fit = None, compare.fit(recorded.tree).exact
+    for commit in earlier if session.started is not None else ():
+        if session.started is None or commit.committed <= session.started:
+            break  # newest first
+        fit = compare.fit(commit.tree).exact
+        if fit > best_fit and repository.is_ancestor(recorded.sha, commit.sha):
+            best, best_fit = commit, fit
+    return best
 
 
 def known_paths(
@@ -154,123 +150,7 @@ def known_paths(
     found = {change.path for changes in repository.changes(around).values() for change in changes}
     for commit in (before or commits)[:1]:
         found.update(repository.tree(commit.sha))
-    if (tip := repository.default_branch) is not None:
-        found.update(repository.tree(tip))
     return found
-
-
-def _rank(
-    session: Session,
-    repository: Repository,
-    commits: Sequence[Commit],
-    compare: Comparison,
-    seen: Evidence,
-    when: datetime | None,
-) -> list[StartCandidate]:
-    on_time = [c for c in commits if when is None or c.authored <= when + CLOCK_SLACK]
-    late = [c for c in commits if when is not None and c.authored > when + CLOCK_SLACK]
-    on_time.sort(key=lambda c: min(c.committed, c.authored), reverse=True)
-    after = _carriers(session, repository, on_time[:FIRST_COMMITS])
-    on_time = [c for c in on_time if c.sha not in after]
-    branch = _branch(session, repository)
-    printed = seen.heads[0] if seen.heads else None
-
-    def judge(pool: Iterable[Commit]) -> list[_Judged]:
-        return [_judge(commit, compare, when, branch, printed) for commit in pool]
-
-    judged = judge(on_time[:FIRST_COMMITS])
-    at = FIRST_COMMITS
-    while compare.observed and at < min(len(on_time), MAX_COMMITS):
-        best = max((j[1].fit for j in judged), default=0.0)
-        older = judge(on_time[at : at + FIRST_COMMITS]) if best < GOOD_FIT else []
-        judged += older
-        at += FIRST_COMMITS
-        # Uncommitted work keeps the fit below 1; a good one that does not grow will not.
-        if not older or (best >= FAIR_FIT and max(j[1].fit for j in older) <= best):
-            break
-    judged.sort(key=lambda j: j[0], reverse=True)
-    if late and (not judged or (compare.observed and judged[0][1].fit < GOOD_FIT)):
-        # Dates can lie. The list is newest first, so its end is the nearest to the session.
-        top = max(judge(late[-FIRST_COMMITS:]), key=lambda j: j[0])
-        if not judged or top[1].fit >= judged[0][1].fit + LATE_FIT_MARGIN:
-            top[1].reasons.append("dated later than the session, but its contents fit far better")
-            judged.insert(0, top)
-    return [candidate for _, candidate in judged]
-
-
-def _carriers(
-    session: Session, repository: Repository, commits: Sequence[Commit]
-) -> frozenset[str]:
-    """The commits that hold the session's own transcript, and all that follow them."""
-    first = carried(session, repository, repository.changes(c.sha for c in commits))
-    if not first:
-        return frozenset()
-    known = {c.sha for c in commits}
-    after = set(first)
-    for commit in sorted(commits, key=lambda c: c.committed):
-        if any(parent in after for parent in commit.parents):
-            after.add(commit.sha)
-    # Everything was made after the session: then its words were written before they were a prompt.
-    return frozenset(after) if after != known else frozenset()
-
-
-_Judged = tuple[tuple[float, ...], StartCandidate]
-
-
-def _judge(
-    commit: Commit,
-    compare: Comparison,
-    when: datetime | None,
-    branch: Branch,
-    printed: str | None,
-) -> _Judged:
-    fit = compare.fit(commit.tree)
-    # A rebased commit was not there yet when the session began, though its content may have been.
-    timely = when is None or commit.committed <= when
-    # What git printed later in the session can be a commit of a session that ran beside it.
-    head = timely and printed is not None and commit.sha.startswith(printed)
-    place = branch.place(commit.sha)
-    reasons = []
-    if head:
-        reasons.append("git printed it as the commit that was checked out")
-    if compare.observed:
-        share = f"{fit.exact:.0%}" if fit.exact < GOOD_FIT else "all"
-        reasons.append(f"{share} of the contents seen of {compare.observed} files are its own")
-    if when is not None:
-        age = _span(when - commit.committed)
-        reasons.append(f"committed {age} {'before' if timely else 'after'} the session began")
-    if place == Branch.ON and branch.name:
-        reasons.append(f"on the session's branch {branch.name!r}")
-    likeness = (round(fit.exact, 4), round(fit.later, 4), round(fit.alike, 4))
-    made = min(commit.committed, commit.authored).timestamp()
-    key = (head, *likeness, timely, place, made)
-    return key, _candidate(commit, fit.exact, reasons)
-
-
-class Branch:
-    """The session's branch, as far as the history still knows it."""
-
-    OFF, MERGED, ON = 0, 1, 2
-
-    def __init__(self, name: str | None, own: frozenset[str], merged: frozenset[str]) -> None:
-        self.name = name
-        self._own = own
-        self._merged = merged
-
-    def place(self, sha: str) -> int:
-        """Whether a commit is one of the branch's own, came in by a merge, or is not on it."""
-        if sha in self._own:
-            return self.ON
-        return self.MERGED if sha in self._merged else self.OFF
-
-
-def _branch(session: Session, repository: Repository) -> Branch:
-    name = session.git.branch
-    tip = repository.references().get(f"refs/heads/{name}") if name else None
-    if tip is None:
-        return Branch(None, frozenset(), frozenset())
-    own = frozenset(c.sha for c in repository.commits([tip], first_parent=True))
-    return Branch(name, own, frozenset(c.sha for c in repository.commits([tip])))
 
 
 def _state(
@@ -289,20 +169,3 @@ def _state(
         candidates=ranked[:SHOWN_CANDIDATES],
         reasons=list(best.reasons),
     )
-
-
-def _candidate(commit: Commit, fit: float, reasons: list[str]) -> StartCandidate:
-    return StartCandidate(
-        commit=commit.sha,
-        subject=commit.subject[:MAX_SUBJECT_CHARS],
-        committed=commit.committed,
-        fit=round(fit, 4),
-        reasons=reasons,
-    )
-
-
-def _span(time: timedelta) -> str:
-    minutes = abs(time.total_seconds()) / 60
-    if minutes < 120:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.0f} h" if minutes < 72 * 60 else f"{minutes / 1440:.0f} days"

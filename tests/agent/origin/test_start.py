@@ -198,6 +198,17 @@ def test_a_commit_made_beside_the_running_session_is_not_its_start(
     assert found.commit == true
 
 
+def test_a_pull_between_the_tools_start_and_the_first_prompt_is_seen(
+    project: Project, cache: Path
+) -> None:
+    recorded = project.commit({"a.py": "old\n"}, minutes=50)
+    true = project.commit({"a.py": GREET}, minutes=55)
+    begun = session([view("a.py", GREET)], git=GitFacts(commit=recorded))
+    begun = begun.model_copy(update={"started": NOON + timedelta(minutes=52)})
+    with opened(project, cache) as repository:
+        assert find_start(begun, repository).commit == true
+
+
 def test_a_rebased_history_whose_dates_are_later_is_still_found(
     project: Project, cache: Path
 ) -> None:
