@@ -95,13 +95,22 @@ def survey(
     )
 
 
-def first_draft(session: Session, repository: Repository, origin: Origin) -> dict[str, bytes]:
-    """The scaffold as files of a draft; see `agent.scaffold`."""
+def first_draft(
+    session: Session, repository: Repository, origin: Origin, *, base: str
+) -> dict[str, bytes]:
+    """The scaffold as files of a draft; see `agent.scaffold`.
+
+    Args:
+        session: whose first prompt becomes the instruction.
+        repository: where the outcome's files come from.
+        origin: what the origin search found.
+        base: the image to rest on, pinned by digest where a registry gave one.
+    """
     commits = origin.outcome.commits if origin.outcome else []
     lines = [
         f'start_commit = "{origin.start.commit}"',
         f"outcome_commits = {json.dumps(commits)}",
-        f'base = "{origin.project.base}"',
+        f'base = "{base}"',
         "verifier_timeout_s = 300",
         "agent_timeout_s = 1800",
     ]
@@ -122,7 +131,9 @@ def first_draft(session: Session, repository: Repository, origin: Origin) -> dic
     )
     packages = ["git"] if re.search(rb"[\"']git[\"']", tests) else []
     files["environment/Dockerfile"] = scaffold.dockerfile(
-        origin.project, packages=packages, version_hint=_version_hint(repository, origin)
+        origin.project.model_copy(update={"base": base}),
+        packages=packages,
+        version_hint=_version_hint(repository, origin),
     ).encode()
     return files
 

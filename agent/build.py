@@ -45,7 +45,7 @@ from agent.session.view import to_markdown
 from agent.trajectory import Trajectory
 from agent.workbench import collect_draft, furnish
 from prompts import render
-from sandbox.bases import workbench
+from sandbox.bases import ensure, workbench
 from sandbox.container import Sandbox
 from sandbox.engine import Engine
 from sandbox.limits import Limits
@@ -221,7 +221,9 @@ class _Build:
                 return self._result("accepted", "built before", published, trajectory)
             self.engine = engine
             with self.clock.phase("workbench", self.origin.project.base):
-                image = workbench(engine, self.origin.project.base, self._note)
+                base = ensure(engine, self.origin.project.base, self._note)
+                self.base = f"{base.tag}@{base.digest}" if base.digest else base.tag
+                image = workbench(engine, base.tag, self._note)
                 sandbox = engine.create(
                     image, network=True, limits=self.settings.limits, purpose="builder"
                 )
@@ -240,7 +242,9 @@ class _Build:
                     "origin.md": briefing.report(self.session, self.repository, self.origin),
                     "origin.json": briefing.facts(self.session, self.repository, self.origin),
                 },
-                draft=briefing.first_draft(self.session, self.repository, self.origin),
+                draft=briefing.first_draft(
+                    self.session, self.repository, self.origin, base=self.base
+                ),
             )
         if trajectory.resumed:
             self._replay(sandbox, trajectory)
