@@ -1,8 +1,8 @@
 """Building images with the engine's builder.
 
 A Dockerfile's steps run what a repository brings along, so a build has limits too: memory and
-time, and processes as soon as a step's container is known. The engine gives build steps its own
-default capabilities; they cannot be dropped.
+time, and disk and processes as soon as a step's container is known. The engine gives build steps
+its own default capabilities; they cannot be dropped.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import docker
 import docker.errors
+import requests
 import requests.exceptions
 
 from sandbox.daemon import engine_errors, open_client
-from sandbox.errors import BuildFailed, EngineUnavailable, SandboxError
+from sandbox.errors import BuildFailed, EngineUnavailable, SandboxError, SandboxFull
+from sandbox.limits import Limits
+from sandbox.watchdog import Watchdog
 
 # Lines of the log kept: the failing step is at its end.
 LOG_LINES = 400
 LINE_CHARS = 2000
 MEMORY_BYTES = 4 << 30
 PROCESSES = 2048
+# What one step may write: a large tool chain with room to spare.
+DISK_BYTES = 20 << 30
 RUNNING = re.compile(r"^ ---> Running in ([0-9a-f]{12,64})$")
+LAYER = re.compile(r"^ ---> ([0-9a-f]{12,64})$")
 BUILT = re.compile(r"^(?:sha256:)?[0-9a-f]{12,64}$")
-# Seconds between two looks whether a build whose time is up has begun another step.
-LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -52,35 +56,6 @@ class BuiltImage:
     log: str
 
 
-@dataclass
-class _Build:
-    """One build under way."""
-
-    client: docker.DockerClient
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
-    step: str | None = None
-    over: threading.Event = field(default_factory=threading.Event)
-    late: bool = False
-
-    def watch(self, seconds: float) -> None:
-        """Ends the running step, and any that follows, when the time is up."""
-        if self.over.wait(seconds):
-            return
-        self.late = True
-        client = open_client()
-        try:
-            while not self.over.wait(LOOK_S):
-                self.end_step(client)
-        finally:
-            client.close()
-
-    def end_step(self, client: docker.DockerClient) -> None:
-        """Ends the running step's container."""
-        if self.step is not None:
-            with contextlib.suppress(docker.errors.DockerException, OSError):
-                client.api.kill(self.step)
-
-
 def run(
     context: bytes,
     *,
@@ -89,8 +64,18 @@ def run(
     timeout_s: float,
     on_line: Callable[[str], None] | None,
     labels: Mapping[str, str],
+    layers: list[str] | None = None,
 ) -> BuiltImage:
-    """Builds an image; arguments as `Engine.build`, and the labels it gets.
+    """Builds an image.
+
+    Args:
+        context: as `Engine.build`.
+        tag: as `Engine.build`.
+        network: as `Engine.build`.
+        timeout_s: as `Engine.build`.
+        on_line: as `Engine.build`.
+        labels: what the image is labelled with.
+        layers: if given, gets the id of every layer that the build makes or finds.
 
     Raises:
         BuildFailed: a step failed or the time was up.
@@ -98,12 +83,17 @@ def run(
     began = time.monotonic()
     # A connection of its own: a build is read for minutes, and its time-out is its own.
     client = open_client(timeout_s + 60)
-    work = _Build(client)
-    watcher = threading.Thread(target=work.watch, args=(timeout_s,), daemon=True)
-    watcher.start()
+    # The SDK keeps its responses to itself; a build that is left half-way must be hung up on.
+    opened: list[requests.Response] = []
+    client.api.hooks["response"].append(lambda response, **_: opened.append(response))
+    lines: deque[str] = deque(maxlen=LOG_LINES)
+    steps: list[str] = []
     image_id = error = None
+    late = False
+    watchdog = None
     try:
         with engine_errors("build an image"):
+            watchdog = Watchdog(str(client.info().get("DockerRootDir") or ""))
             events: Iterator[Any] = client.api.build(
                 fileobj=io.BytesIO(context),
                 custom_context=True,
@@ -117,26 +107,49 @@ def run(
                 labels=dict(labels),
             )
             for event in events:
+                left = began + timeout_s - time.monotonic()
+                if left <= 0:
+                    late = True
+                    break
                 error = error or event.get("error")
                 if isinstance(event.get("aux"), dict) and "ID" in event["aux"]:
                     image_id = str(event["aux"]["ID"])
                 for line in str(event.get("stream") or event.get("error") or "").splitlines():
-                    _take_line(work, line, on_line)
+                    text = line.rstrip()[:LINE_CHARS]
+                    if not text:
+                        continue
+                    lines.append(text)
+                    if match := RUNNING.match(text):
+                        steps.append(match[1])
+                        watchdog.watch(match[1], Limits(disk_bytes=DISK_BYTES, lifetime_s=left))
+                        _limit_processes(client, match[1])
+                    elif layers is not None and (match := LAYER.match(text)):
+                        layers.append(match[1])
+                    if on_line is not None:
+                        on_line(text)
     except EngineUnavailable:
         raise
     except SandboxError as failure:
         # The engine refused the context or the Dockerfile before it began.
         error = str(failure)
     except BaseException:
-        work.end_step(client)
+        if steps:
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                client.api.kill(steps[-1])
         raise
     finally:
-        work.over.set()
-        log = "\n".join(work.lines)
+        if watchdog is not None:
+            watchdog.stop()
+        for response in opened:
+            response.close()
+        log = "\n".join(lines)
         seconds = time.monotonic() - began
-        if error or image_id is None:
+        if error or late or image_id is None:
             client.close()
-    if work.late:
+    ended = watchdog.reason(steps[-1]) if watchdog and steps else None
+    if isinstance(ended, SandboxFull):
+        raise BuildFailed(f"The build was ended: a step wrote over {DISK_BYTES >> 30} GiB.", log)
+    if ended or late:
         raise BuildFailed(f"The build was ended after {timeout_s:g} seconds.", log)
     if error or image_id is None or not BUILT.match(image_id):
         raise BuildFailed(f"The image does not build: {error or 'no image came of it'}", log)
@@ -149,16 +162,11 @@ def run(
     return BuiltImage(image_id, size, seconds, log)
 
 
-def _take_line(work: _Build, line: str, on_line: Callable[[str], None] | None) -> None:
-    text = line.rstrip()[:LINE_CHARS]
-    if not text:
-        return
-    work.lines.append(text)
-    if match := RUNNING.match(text):
-        work.step = match[1]
-        _limit_processes(work.client, match[1])
-    if on_line is not None:
-        on_line(text)
+def moment(stamp: str) -> float:
+    """A time as the engine writes it, in seconds since 1970."""
+    # The engine gives nanoseconds; Python's times end at microseconds.
+    whole = re.sub(r"(\.\d{6})\d+", r"\1", stamp).replace("Z", "+00:00")
+    return datetime.fromisoformat(whole).timestamp()
 
 
 def _limit_processes(client: docker.DockerClient, container_id: str) -> None:

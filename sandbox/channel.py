@@ -25,8 +25,8 @@ START_S = 20.0
 # Seconds for a request to be taken in; the dispatcher reads whenever it is idle.
 SEND_S = 30.0
 STDOUT = 1
-# What the engine and shells report for a program that is not there or cannot be run.
-NOT_FOUND = (126, 127)
+# Exit codes that are no signal's: the program is not there, or too old to understand the text.
+REFUSALS = range(1, 128)
 SOURCE = Path(__file__).with_name("dispatcher.py").read_bytes()
 LOADER = (
     "import os\n"
@@ -44,7 +44,7 @@ class ChannelBroken(Exception):
 
 
 class NoPython(Exception):
-    """The container has no python3."""
+    """The container has no python3, or one that is too old."""
 
 
 class Channel:
@@ -80,7 +80,7 @@ class Channel:
             self.close()
             with engine_errors("start the dispatcher"):
                 code = client.api.exec_inspect(self.exec_id)["ExitCode"]
-            if code in NOT_FOUND:
+            if code in REFUSALS:
                 raise NoPython from None
             raise
         except BaseException:

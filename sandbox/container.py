@@ -22,6 +22,7 @@ from docker.models.containers import Container
 from sandbox import archive
 from sandbox.channel import Channel, ChannelBroken, NoPython
 from sandbox.daemon import engine_errors
+from sandbox.dispatcher import ASKS_PER_COMMAND
 from sandbox.errors import SandboxError, SandboxFull, SandboxLost, TransferError
 from sandbox.limits import Limits
 from sandbox.plain import PlainRunner
@@ -291,6 +292,7 @@ class Sandbox:
         number = self._numbers
         began = time.monotonic()
         deadline = began + timeout_s + BACKSTOP_S
+        asks = 0
         try:
             channel.send("run", number, *fields)
             while True:
@@ -298,7 +300,9 @@ class Sandbox:
                 if event[1:2] != [str(number).encode()]:
                     continue
                 if event[0] == b"ask":
-                    asked = time.monotonic()
+                    asked, asks = time.monotonic(), asks + 1
+                    if asks > ASKS_PER_COMMAND:
+                        raise ChannelBroken("more calls than a dispatcher lets through")
                     self._answer(channel, number, event)
                     deadline += time.monotonic() - asked
                 elif event[0] == b"done":

@@ -281,8 +281,9 @@ class Dispatcher:
         try:
             os.chdir(path)
             command.shell = self.spawn(command, argv, env, writer, account)
-        except OSError as error:
-            os.write(writer, f"{path}: {error.strerror}\n".encode("utf-8", "replace"))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            os.write(writer, f"{path}: {why}\n".encode("utf-8", "replace"))
             command.status = 1 << 8
         os.close(writer)
         os.chdir("/")

@@ -8,15 +8,18 @@ removed by the next `connect` on the machine, which leaves the things of live ru
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import os
 import secrets
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType, TracebackType
+from typing import Any
 
 import docker
 import docker.errors
@@ -36,6 +39,8 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"]
 # Removals at the same time: the engine does a few in parallel, more only queue.
 REMOVERS = 4
 BUILD_S = 1800.0
+# Seconds by which the engine's clock and ours may differ.
+CLOCK_S = 1.0
 
 _open: weakref.WeakSet[Engine] = weakref.WeakSet()
 # Set when the interpreter shuts down: no thread can be started any more.
@@ -59,6 +64,8 @@ class Engine:
         self._watchdog = Watchdog(str(about.get("DockerRootDir") or ""))
         self._sandboxes: set[Sandbox] = set()
         self._images: list[str] = []
+        # Layers that builds made or found, and when the build began.
+        self._layers: list[tuple[str, float]] = []
         self._counter = itertools.count(1)
         self._lock = threading.RLock()
         self._closed = False
@@ -113,9 +120,22 @@ class Engine:
         """
         self._check_open()
         labels = {} if keep else reaper.labels(self.run_id, reaper.IMAGE_LIFETIME_S, "image")
-        built = build.run(
-            context, tag=tag, network=network, timeout_s=timeout_s, on_line=on_line, labels=labels
-        )
+        layers: list[str] = []
+        began = time.time()
+        try:
+            built = build.run(
+                context,
+                tag=tag,
+                network=network,
+                timeout_s=timeout_s,
+                on_line=on_line,
+                labels=labels,
+                layers=layers,
+            )
+        finally:
+            if not keep:
+                with self._lock:
+                    self._layers += [(layer, began) for layer in layers]
         if not keep:
             with self._lock:
                 self._images.append(built.id)
@@ -155,7 +175,7 @@ class Engine:
                 # Lives as long as the limit says, even if nobody is left to end it, and does not
                 # mind a `pkill sleep`.
                 entrypoint=["sh", "-c", 'trap "" TERM INT HUP; exec sleep "$0"'],
-                command=[str(limits.lifetime_s)],
+                command=[f"{limits.lifetime_s:g}"],
                 name=name,
                 init=True,
                 user="0:0",
@@ -244,6 +264,8 @@ class Engine:
                 left = [image["Id"] for image in self.client.api.images(filters=mine)]
                 for image_id in {*left, *self._images}:
                     self._remove_image(image_id)
+                for layer, began in reversed(self._layers):
+                    self._remove_layer(layer, began)
         except SandboxError:
             # The engine is gone; the next run removes what is left, and nothing here can.
             pass
@@ -278,6 +300,15 @@ class Engine:
         except SandboxError:
             return 0
         return 1
+
+    def _remove_layer(self, layer: str, began: float) -> None:
+        """Removes a layer of a stage or of a build that failed, if the build made it."""
+        with contextlib.suppress(SandboxError), engine_errors("remove a layer"):
+            api: Any = self.client.api
+            about = api.inspect_image(layer)
+            # Never a base image, nor what another build had put into the cache before.
+            if not about["RepoTags"] and build.moment(about["Created"]) >= began - CLOCK_S:
+                api.remove_image(layer)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -25,4 +25,4 @@ class Limits:
     memory_bytes: int = 4 * GIB
     processes: int = 1024
     disk_bytes: int = 10 * GIB
-    lifetime_s: int = 3 * 60 * 60
+    lifetime_s: float = 3 * 60 * 60

@@ -23,6 +23,8 @@ from sandbox.limits import Limits
 LOOK_S = 0.5
 # Seconds between two measurements of containers when the free space cannot be seen.
 BLIND_LOOK_S = 10.0
+# Seconds to wait for the thread; it may be waiting for an engine that hangs.
+STOP_S = 5.0
 # Free space sinks by other people's doing too; a container is measured again when it sank by
 # this share of what the container has left.
 MARGIN_SHARE = 0.5
@@ -74,7 +76,7 @@ class Watchdog:
         """Ends the thread."""
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     def _work(self) -> None:
         while not self._stop.wait(LOOK_S):
@@ -94,7 +96,7 @@ class Watchdog:
         if now > about.expires:
             self._end(
                 container_id,
-                SandboxLost(f"The sandbox was ended after {about.limits.lifetime_s} seconds."),
+                SandboxLost(f"The sandbox was ended after {about.limits.lifetime_s:g} seconds."),
             )
             return
         left = about.limits.disk_bytes - about.written

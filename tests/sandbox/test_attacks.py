@@ -197,9 +197,12 @@ def test_a_time_to_live_is_kept(engine: Engine, base_image: str) -> None:
 def test_a_keeper_that_was_stopped_does_not_lengthen_the_time_to_live(
     engine: Engine, base_image: str
 ) -> None:
-    with engine.create(base_image, limits=Limits(lifetime_s=3)) as sandbox:
-        with pytest.raises(SandboxLost, match="3 seconds"):
-            sandbox.run("kill -STOP $(pgrep -x sleep); sleep 60", timeout_s=30)
+    limits = Limits(lifetime_s=3)
+    with (
+        engine.create(base_image, limits=limits) as sandbox,
+        pytest.raises(SandboxLost, match="3 seconds"),
+    ):
+        sandbox.run("kill -STOP $(pgrep -x sleep); sleep 60", timeout_s=30)
 
 
 def test_sandboxes_do_not_see_each_other(engine: Engine, base_image: str, box: Sandbox) -> None:
