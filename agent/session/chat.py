@@ -24,7 +24,7 @@ _TEXT_BLOCKS = ("text", "input_text", "output_text")
 def looks_like(value: Any) -> bool:
     """True for a list whose first entries all are messages, a person's and a model's among them."""
     messages = [record(m) for m in items(value)[:50]]
-    roles = {m.get("role") for m in messages}
+    roles = {text(m.get("role")) for m in messages}
     if not messages or not roles <= {
         "system",
         "developer",
@@ -55,7 +55,7 @@ def message(
     out: Transcript, given: dict[str, Any], source: Source, *, model: str | None = None
 ) -> None:
     """Read one message."""
-    role = given.get("role")
+    role = text(given.get("role"))
     at = next((m for m in (when(given.get(key)) for key in _TIMES) if m is not None), None)
     if role == "assistant":
         _assistant(out, given, source, at, _model(given) or model)
@@ -106,7 +106,7 @@ def _assistant(
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
     for raw_block in blocks:
         block = record(raw_block)
-        kind = block.get("type")
+        kind = text(block.get("type"))
         if kind in _TEXT_BLOCKS:
             said.append(text(block.get("text")))
         elif kind in ("thinking", "reasoning"):
@@ -155,7 +155,7 @@ def _user(out: Transcript, given: dict[str, Any], source: Source, at: datetime |
     seen: list[tuple[str, str]] = []
     for raw_block in items(content):
         block = record(raw_block)
-        kind = block.get("type")
+        kind = text(block.get("type"))
         if kind == "tool_result":
             failed = block.get("is_error")
             _result(
@@ -170,7 +170,7 @@ def _user(out: Transcript, given: dict[str, Any], source: Source, at: datetime |
             injected += tool
         elif kind == "file" and isinstance(block.get("content"), str):
             seen.append((text(block.get("path")), block["content"]))
-        elif isinstance(kind, str):
+        elif kind:
             injected.append(f"[{kind}]")
     if not words and not injected and not seen:
         return

@@ -72,7 +72,10 @@ _PLAN_POINTER = re.compile(
 )
 """Claude Code's remark behind a plan that it hands to a new session."""
 
-_IMAGE = re.compile(r"data:(?:image|application|video|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{64,}")
+_IMAGE = re.compile(
+    r"data:(?:image|application|video|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=]{64,}"
+    r"(?:\r?\n[A-Za-z0-9+/=]{60,})*"
+)
 _IMAGE_PLACEHOLDER = "[binary data left out]"
 
 

@@ -267,7 +267,7 @@ class Raw:
         self.path = path
         try:
             exists, folder = path.exists(), path.is_dir()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise SessionError(f"{path} cannot be looked at: {error}.") from error
         if not exists:
             raise SessionError(

@@ -162,7 +162,7 @@ class _History:
             message = record(raw_message)
             source = self.file.source(index=index)
             at = when(message.get("ts")) or times.get(index)
-            role = message.get("role")
+            role = text(message.get("role"))
             content = message.get("content")
             blocks = (
                 [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
@@ -173,7 +173,7 @@ class _History:
                 self._assistant(blocks, source, at, model)
             elif role == "user":
                 self._user(blocks, source, at)
-            elif role is not None:
+            elif role:
                 self.out.unknown(f"message of role {role}")
         self._exact_prompt()
 
@@ -201,7 +201,7 @@ class _History:
         said: list[str] = []
         for raw_block in blocks:
             block = record(raw_block)
-            kind = block.get("type")
+            kind = text(block.get("type"))
             if kind == "text":
                 said.append(self._xml_calls(text(block.get("text")), turn, source, at))
             elif kind in ("thinking", "reasoning"):
@@ -243,7 +243,7 @@ class _History:
         open_call: ToolCall | None = None
         for raw_block in blocks:
             block = record(raw_block)
-            kind = block.get("type")
+            kind = text(block.get("type"))
             if kind == "tool_result":
                 call = self.out.find(text(block.get("tool_use_id")))
                 printed = _text_of(block.get("content"))

@@ -142,7 +142,7 @@ class _Reader:
                 self.git.branch = branch
 
     def _line(self, value: dict[str, Any], source: Source, sidechain: bool) -> None:
-        kind = value.get("type")
+        kind = text(value.get("type"))
         at = when(value.get("timestamp"))
         if kind in ("user", "assistant"):
             message = value.get("message")
@@ -214,7 +214,7 @@ class _Reader:
         results = 0
         for block in items(content):
             block = record(block)
-            kind = block.get("type")
+            kind = text(block.get("type"))
             if kind == "tool_result":
                 results += 1
                 self._result(block, value, source, at, sidechain)
@@ -222,7 +222,7 @@ class _Reader:
                 words.append(text(block.get("text")))
             elif kind in ("image", "document"):
                 words.append(f"[{kind}]")
-            elif isinstance(kind, str):
+            elif kind:
                 self.out.unknown(f"user block {kind}")
         said = "\n".join(words)
         if not said.strip():
@@ -262,7 +262,7 @@ class _Reader:
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
         for raw_block in blocks:
             block = record(raw_block)
-            kind = block.get("type")
+            kind = text(block.get("type"))
             said = text(block.get("text"))
             thought = text(block.get("thinking"))
             key = f"{identity} {kind} {block.get('id') or said or thought}"
@@ -293,7 +293,7 @@ class _Reader:
                     call_id=text(block.get("id")),
                     at=at,
                 )
-            elif isinstance(kind, str) and kind.endswith("_tool_result"):
+            elif kind.endswith("_tool_result"):
                 call = self.out.find(text(block.get("tool_use_id")))
                 if call is not None:
                     self.out.result(call, _blocks_text(items(block.get("content"))))

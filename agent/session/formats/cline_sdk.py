@@ -75,7 +75,8 @@ def _is_messages(file: RawFile) -> bool:
 
 def _is_compacted(document: Any) -> bool:
     kinds = {
-        record(record(m).get("metadata")).get("kind") for m in items(record(document)["messages"])
+        text(record(record(m).get("metadata")).get("kind"))
+        for m in items(record(document)["messages"])
     }
     return bool(kinds & {"compaction", "compaction_summary"})
 

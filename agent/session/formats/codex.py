@@ -52,7 +52,7 @@ def matches(raw: Raw) -> bool:
         return True
     first = file.sample[0] if file.sample else {}
     bare = {"id", "timestamp"} <= first.keys() and ("instructions" in first or "git" in first)
-    return bare and any(line.get("type") in _ITEMS for line in file.sample[1:])
+    return bare and any(text(line.get("type")) in _ITEMS for line in file.sample[1:])
 
 
 def load(raw: Raw) -> Session:
@@ -65,7 +65,7 @@ def load(raw: Raw) -> Session:
 
 
 def _is_envelope(line: dict[str, Any]) -> bool:
-    return line.get("type") in _ENVELOPES and isinstance(line.get("payload"), dict)
+    return text(line.get("type")) in _ENVELOPES and isinstance(line.get("payload"), dict)
 
 
 @dataclass
@@ -92,7 +92,7 @@ class _Reader:
     def _line(self, value: dict[str, Any], source: Source) -> None:
         at = when(value.get("timestamp"))
         if not _is_envelope(value):
-            if value.get("type") in _ITEMS:
+            if text(value.get("type")) in _ITEMS:
                 self._item(value, source, at)
             elif "git" in value and "id" in value:
                 self._meta(value, at)
@@ -131,7 +131,7 @@ class _Reader:
         )
 
     def _item(self, item: dict[str, Any], source: Source, at: datetime | None) -> None:
-        kind = item.get("type")
+        kind = text(item.get("type"))
         if kind == "message":
             self._message(item, source, at)
         elif kind == "reasoning":
@@ -169,7 +169,7 @@ class _Reader:
         return self.out.agent(source, at, model=self.model)
 
     def _message(self, item: dict[str, Any], source: Source, at: datetime | None) -> None:
-        role = item.get("role")
+        role = text(item.get("role"))
         parts: list[str] = []
         for raw_block in items(item.get("content")):
             block = record(raw_block)
@@ -232,7 +232,7 @@ class _Reader:
             call.failed = text(output).startswith("apply_patch verification failed") or None
 
     def _event(self, event: dict[str, Any], source: Source, at: datetime | None) -> None:
-        kind = event.get("type")
+        kind = text(event.get("type"))
         if kind == "user_message":
             self.saw_user_event = True
             self.out.user(text(event.get("message")), source, at)
@@ -278,8 +278,8 @@ class _Reader:
 
 
 def _changed(path: str, change: dict[str, Any]) -> list[Edit]:
-    kind = change.get("type")
-    if not isinstance(kind, str):
+    kind = text(change.get("type"))
+    if not kind:
         kind = next(iter(change), "")
         change = record(change.get(kind))
     content = change.get("content")

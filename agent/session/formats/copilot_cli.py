@@ -32,7 +32,7 @@ def matches(raw: Raw) -> bool:
     """True for a log with Copilot's events."""
     file = raw.file
     return file is not None and any(
-        text(line.get("type")) in (*_OPENING, "user.message", "assistant.message")
+        line.get("type") in (*_OPENING, "user.message", "assistant.message")
         and isinstance(line.get("data"), dict)
         and "id" in line
         for line in file.sample
@@ -66,7 +66,7 @@ class _Reader:
             self.out.note("lines that stand in the file twice were read once")
             return
         self.seen.add(identity)
-        kind = event.get("type")
+        kind = text(event.get("type"))
         data = record(event.get("data"))
         at = when(event.get("timestamp"))
         if kind in _OPENING:

@@ -96,7 +96,7 @@ def _lines(file: RawFile, out: Transcript) -> None:
         value = line.value
         if value is None:
             continue
-        kind = value.get("type") or value.get("role")
+        kind = text(value.get("type")) or text(value.get("role"))
         at = when(value.get("timestamp_ms")) or when(value.get("timestamp"))
         message = record(value.get("message"))
         if kind == "system":

@@ -49,7 +49,7 @@ def load(raw: Raw) -> Session:
         message = record(raw_message)
         source = file.source(index=index)
         at = when(message.get("timestamp"))
-        role = message.get("role")
+        role = text(message.get("role"))
         if role == "user":
             out.user(text(message.get("content")), source, at)
         elif role == "assistant":

@@ -112,7 +112,7 @@ def _by_line(file: RawFile, out: Transcript) -> list[tuple[dict[str, Any], Sourc
 
 
 def _message(message: dict[str, Any], out: Transcript, source: Source) -> None:
-    kind = message.get("type")
+    kind = text(message.get("type"))
     at = when(message.get("timestamp"))
     said = _said(message.get("content"))
     if kind == "user":

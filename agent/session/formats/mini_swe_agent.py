@@ -77,7 +77,7 @@ def _read(messages: list[Any], out: Transcript, file: RawFile, model: str | None
         source = file.source(index=index)
         said = chat.plain(message.get("content"))
         at = when(message.get("timestamp")) or when(record(message.get("extra")).get("timestamp"))
-        role = message.get("role")
+        role = text(message.get("role"))
         if role == "assistant":
             if message.get("tool_calls"):
                 chat.message(out, message, source, model=model)

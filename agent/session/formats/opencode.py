@@ -58,12 +58,12 @@ def _message(message: dict[str, Any], out: Transcript, source: Source) -> None:
     cwd = text(record(info.get("path")).get("cwd"))
     if cwd and out.session.cwd is None:
         out.session.cwd = cwd
-    role = info.get("role")
+    role = text(info.get("role"))
     if role == "user":
         own: list[str] = []
         injected: list[str] = []
         for part in parts:
-            kind = part.get("type")
+            kind = text(part.get("type"))
             if kind == "text" and part.get("synthetic") is not True:
                 words, tool = split(text(part.get("text")))
                 own += [words] if words else []
@@ -97,7 +97,7 @@ def _message(message: dict[str, Any], out: Transcript, source: Source) -> None:
 
 
 def _part(part: dict[str, Any], turn: Turn, out: Transcript, source: Source) -> None:
-    kind = part.get("type")
+    kind = text(part.get("type"))
     said = text(part.get("text"))
     if kind == "text":
         turn.text = f"{turn.text}\n\n{said}" if turn.text else said

@@ -60,7 +60,7 @@ class _Reader:
         self.out.session.cwd = folder or None
 
     def event(self, event: dict[str, Any], source: Source) -> None:
-        kind = event.get("kind")
+        kind = text(event.get("kind"))
         at = when(event.get("timestamp"))
         if kind == "MessageEvent":
             message = record(event.get("llm_message"))
