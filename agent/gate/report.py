@@ -32,7 +32,7 @@ def as_text(report: GateReport) -> str:
     """The report as the builder's model reads it: what failed, why, and what to do."""
     lines = [f"The gate {'passes' if report.passed else 'does not pass'} this environment."]
     for check in report.checks:
-        lines.append(f"  {check.verdict:<15}{check.name:<16}{check.summary}")
+        lines.append(f"  {check.verdict:<15} {check.name:<18} {check.summary}")
     if report.passed and report.isolation != "isolated":
         lines.append(
             "The verifier is in-process: graded code runs in reach of its verdict. Checks written "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from agent.gate.candidates.partial import diff_of, is_code
 from agent.gate.outcome import Outcome
 from agent.grading import Candidate, variant
 
-_SUFFIX = "_of_another_name"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -142,11 +142,16 @@ def _rename(tree: ast.Module, names: set[str]) -> bool:
     for node in ast.walk(tree):
         for attribute in ("id", "name", "attr", "arg", "asname"):
             if getattr(node, attribute, None) in names and not isinstance(node, ast.Constant):
-                setattr(node, attribute, getattr(node, attribute) + _SUFFIX)
+                setattr(node, attribute, _other(getattr(node, attribute)))
                 done = True
         if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [n + _SUFFIX if n in names else n for n in node.names]
+            node.names = [_other(n) if n in names else n for n in node.names]
     return done
+
+
+def _other(name: str) -> str:
+    """Another private name that does not hold the old one: a verifier may search for that."""
+    return f"_part_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _reordered(modules: Mapping[str, _Module]) -> dict[str, bytes]:

@@ -103,7 +103,7 @@ class TestWrongOnes:
         outcome = outcome_of(LEDGER, FIXED)
         one = mutants(outcome, limit=20, seed=1)
         assert [m.what for m in one] == [m.what for m in mutants(outcome, limit=20, seed=1)]
-        assert len({m.diff for m in one}) == len(one) >= 4
+        assert len({m.diff for m in one}) == len(one) >= 3
         assert not any("names" in m.diff.split("@@")[-1] for m in one)
 
     def test_the_number_of_mutants_is_bounded(self) -> None:
