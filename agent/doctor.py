@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import docker
 from docker.errors import DockerException
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 from requests.exceptions import RequestException
 from rich.table import Table
 from rich.text import Text
@@ -32,7 +33,7 @@ from rich.text import Text
 from sandbox import bases
 from sandbox.cache import cache_dir
 from sandbox.errors import SandboxError
-from sandbox.hostconfig import DEBIAN_MIRROR
+from sandbox.hostconfig import apt_archive
 from sandbox.setup import EngineState, engine_state
 from sandbox.trust import SETTING, HostTrust, read_host_trust
 
@@ -46,10 +47,6 @@ REGISTRY_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10
 """For a program that says its version."""
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
-
-PYPI = "https://pypi.org/simple"
-NPM = "https://registry.npmjs.org/"
-"""Where pip and npm go without any setting."""
 
 
 @dataclass(frozen=True)
@@ -251,13 +248,20 @@ def _registries() -> list[Finding]:
         config = read_host_trust(credentials=False).config
     except SandboxError:
         return []
-    wanted = {
-        "pip": next(iter(config.pip.get("index-url", ())), PYPI),
-        "npm": config.npm.get("registry", NPM),
-        "apt": config.apt_mirror or DEBIAN_MIRROR,
+    found = {
+        "pip": next(iter(config.pip.get("index-url", ())), PYPI_SIMPLE_ENDPOINT),
+        "npm": config.npm.get("registry") or _npm_registry(),
+        "apt": config.apt_mirror or apt_archive(Path("/")),
     }
+    wanted = {client: address for client, address in found.items() if address}
     with ThreadPoolExecutor(len(wanted)) as pool:
         return list(pool.map(_registry, wanted, wanted.values()))
+
+
+def _npm_registry() -> str | None:
+    """Where npm goes without a setting; None without npm, which only sandboxes need."""
+    said = _says(["npm", "config", "get", "registry"])
+    return said if said and said.startswith("http") else None
 
 
 def _registry(client: str, address: str) -> Finding:

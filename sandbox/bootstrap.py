@@ -15,7 +15,6 @@ from pathlib import Path
 
 from sandbox.cache import cache_dir
 from sandbox.errors import ImageError
-from sandbox.hostconfig import DEBIAN_MIRROR, DEBIAN_SECURITY
 from sandbox.install import SetupError, apt_install, as_root
 from sandbox.trust import HostTrust
 
@@ -36,25 +35,12 @@ _DPKG_RULES = (
     # package by package, which takes most of an install's time.
     "force-unsafe-io",
 )
-_HOST_TRACES = ("apt/sources.list", "apt/apt.conf.d/99mmdebstrap", "hostname", "resolv.conf")
+_HOST_TRACES = ("apt/apt.conf.d/99mmdebstrap", "hostname", "resolv.conf")
 _APT_RULES = (
     'Acquire::Languages "none";\n'
     'APT::Keep-Downloaded-Packages "false";\n'
     'APT::AutoRemove::SuggestsImportant "false";\n'
 )
-_SOURCES = """\
-Types: deb
-URIs: {mirror}
-Suites: {release} {release}-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: {security}
-Suites: {release}-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-"""
 
 
 def bootstrap(release: str, trust: HostTrust, on_line: Callable[[str], None]) -> bytes:
@@ -88,18 +74,8 @@ def _install_tools(on_line: Callable[[str], None]) -> None:
 
 
 def _run(release: str, trust: HostTrust, folder: Path, on_line: Callable[[str], None]) -> bytes:
-    sources = folder / "debian.sources"
-    sources.write_text(
-        _SOURCES.format(release=release, mirror=DEBIAN_MIRROR, security=DEBIAN_SECURITY)
-    )
     (folder / "apt").write_text(_APT_RULES)
-    mirror = trust.config.apt_mirror or DEBIAN_MIRROR
-    security = trust.config.apt_security or DEBIAN_SECURITY
     tar = folder / "root.tar"
-    uploads = {
-        "debian.sources": "/etc/apt/sources.list.d/debian.sources",
-        "apt": "/etc/apt/apt.conf.d/50slim",
-    }
     command = [
         "mmdebstrap",
         "--mode=root",
@@ -108,14 +84,12 @@ def _run(release: str, trust: HostTrust, folder: Path, on_line: Callable[[str], 
         *(f"--dpkgopt={rule}" for rule in _DPKG_RULES),
         f'--aptopt=Acquire::Retries "{APT_RETRIES}"',
         *(f'--aptopt={name} "{value}"' for name, value in trust.config.apt.items()),
-        *(f"--customize-hook=upload {folder / name} {path}" for name, path in uploads.items()),
-        # What the host needed to reach its mirror, and the host's own name and resolver.
+        f"--customize-hook=upload {folder / 'apt'} /etc/apt/apt.conf.d/50slim",
+        # What the host needed to reach its archive, and the host's own name and resolver.
         f'--customize-hook=cd "$1/etc" && rm -f {" ".join(_HOST_TRACES)}',
         release,
         str(tar),
-        f"deb {mirror} {release} main",
-        f"deb {mirror} {release}-updates main",
-        f"deb {security} {release}-security main",
+        *_archives(release, trust),
     ]
     # Reaching the mirror is the host's business, so its own variables serve, credentials or not.
     proxies = {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")}
@@ -141,3 +115,12 @@ def _run(release: str, trust: HostTrust, folder: Path, on_line: Callable[[str], 
         f"Debian {release} could not be bootstrapped, {ATTEMPTS} times. Is its mirror reachable "
         f"(apt-get update)? mmdebstrap said:\n{said}"
     )
+
+
+def _archives(release: str, trust: HostTrust) -> list[str]:
+    """The host's mirror as lines for apt; none means Debian's own archive, which the tool knows."""
+    mirror, security = trust.config.apt_mirror, trust.config.apt_security
+    if mirror is None:
+        return []
+    lines = [f"deb {mirror} {release} main", f"deb {mirror} {release}-updates main"]
+    return [*lines, f"deb {security} {release}-security main"] if security else lines

@@ -38,8 +38,6 @@ APT_OPTIONS = (
     "Acquire::Check-Date",
 )
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-DEBIAN_MIRROR = "http://deb.debian.org/debian"
-DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 _DEBIAN_SUITES = {"bookworm", "trixie", "stable", "testing", "sid", "unstable", "forky"}
 APT_CONFIG_TIMEOUT_S = 10
 """`apt-config dump` only reads files."""
@@ -291,6 +289,14 @@ def _apt_mirrors(root: Path, carried: Carried) -> tuple[str | None, str | None]:
         elif found.endswith("/debian"):
             mirror = mirror or found
     return mirror, security
+
+
+def apt_archive(root: Path) -> str | None:
+    """Where the host gets Debian's packages from; None when its sources do not say."""
+    for address, suites in _apt_sources(root / "etc/apt"):
+        if {suite.strip("/").partition("-")[0] for suite in suites} & _DEBIAN_SUITES:
+            return address
+    return None
 
 
 def _apt_sources(folder: Path) -> Iterable[tuple[str, list[str]]]:

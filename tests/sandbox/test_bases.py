@@ -177,7 +177,7 @@ def test_a_mirror_replaces_debians_archive_in_the_sources(engine: Engine, tmp_pa
     text = (
         f"FROM {bases.BOOKWORM}\n"
         f"RUN {addresses} | grep -q https://m.example/debian/dists/bookworm/\n"
-        f"RUN ! {addresses} | grep -q deb.debian.org/debian/\n"
+        f"RUN ! {addresses} | grep -q debian.org/debian/\n"
     )
     engine.build(context(bases.with_trust(engine, text, trust=trust_of(tmp_path))), network=False)
 

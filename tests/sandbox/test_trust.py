@@ -162,7 +162,7 @@ def test_a_mirror_of_debian_is_used_and_other_archives_are_not(host: Host) -> No
 
 
 def test_debians_own_archive_is_nothing_special(host: Host) -> None:
-    host.write("etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n")
+    host.write("etc/apt/sources.list", "deb http://ftp.debian.org/debian bookworm main\n")
     assert host.trust().empty
 
 
