@@ -8,12 +8,11 @@ when the result is plainly the file's text.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic_core import from_json
 
-from agent.session import listing, patches, shell
+from agent.session import listing, patches, replaceblocks, shell
 from agent.session.model import Command, Edit, FileView, ToolCall
 from agent.session.raw import word_set
 
@@ -66,11 +65,6 @@ _OLD = ("old_string", "oldString", "old_str", "oldText", "old_text", "search", "
 _NEW = ("new_string", "newString", "new_str", "newText", "new_text", "replace", "new")
 _CONTENT = ("content", "contents", "file_text", "fileText", "text", "new_content", "code_edit")
 _RANGE = ("offset", "limit", "start_line", "end_line", "startLine", "endLine", "view_range")
-
-_BLOCK = re.compile(
-    r"^(?:-{3,}|<{3,}) ?SEARCH>?\s*?\n(.*?)^={3,}\s*?\n(.*?)^(?:\+{3,}|>{3,}) ?REPLACE>?\s*?$",
-    re.DOTALL | re.MULTILINE,
-)
 
 
 def arguments(value: Any) -> dict[str, Any]:
@@ -126,7 +120,10 @@ def interpret(call: ToolCall, cwd: str | None = None) -> None:
 
 def blocks(path: str, diff: str) -> list[Edit]:
     """Edits of a text made of SEARCH/REPLACE blocks, as Cline, Roo and Aider write them."""
-    return [Edit(path=path, old=old, new=new, kind="replace") for old, new in _BLOCK.findall(diff)]
+    return [
+        Edit(path=path, old=block.old, new=block.new, kind="replace")
+        for block in replaceblocks.parse(diff.split("\n"))
+    ]
 
 
 def _command(call: ToolCall, cwd: str | None) -> None:

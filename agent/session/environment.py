@@ -9,7 +9,7 @@ from agent.session.model import Session
 from agent.session.raw import items, parse, record, text
 
 _CWD = re.compile(r"^# Current (?:Working|Workspace) Directory \((?P<path>[^\n]+?)\) Files", re.M)
-_WORKSPACES = re.compile(r"^# Workspace Configuration\n(?P<json>\{.*?^\})", re.M | re.S)
+_WORKSPACES = "# Workspace Configuration\n"
 
 
 def facts(details: str, session: Session) -> None:
@@ -23,10 +23,11 @@ def facts(details: str, session: Session) -> None:
         match = _CWD.search(details)
         if match:
             session.cwd = match["path"]
-    match = _WORKSPACES.search(details)
-    if match is None or session.git.commit is not None:
+    _, found, rest = details.partition(_WORKSPACES)
+    if not found or session.git.commit is not None:
         return
-    value, _ = parse(match["json"].encode("utf-8", "replace"))
+    held, _, _ = rest.partition("\n}")
+    value, _ = parse(f"{held}\n}}".encode("utf-8", "replace"))
     workspaces = record(record(value).get("workspaces"))
     for path, raw_workspace in workspaces.items():
         workspace = record(raw_workspace)

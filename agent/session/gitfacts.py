@@ -49,6 +49,9 @@ def complete(session: Session) -> None:
             command = call.command
             if command is None or "git" not in command.command:
                 continue
+            if len(command.command) > shell.MAX_COMMAND_CHARS:
+                moved = True
+                continue
             if git.repository is None:
                 git.repository = _remote(command)
             if command.exit_code in (0, None) and not turn.sidechain:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from agent.session import tags
 from agent.session.raw import word_set
 
 _TOOL_TAGS = word_set(
@@ -43,10 +44,8 @@ _OPENING = re.compile(
     + r")(?:[ \t][^<>]*)?>",
     re.IGNORECASE,
 )
-_WRAPPED = re.compile(
-    r"\A\s*<(" + "|".join(_WRAPPERS) + r")>\n?(.*?)\n?</\1>", re.DOTALL | re.IGNORECASE
-)
-_COMMAND = re.compile(r"<command-(name|message|args|contents)>(.*?)</command-\1>", re.DOTALL)
+_WRAPPED = re.compile(r"<(" + "|".join(_WRAPPERS) + r")>", re.IGNORECASE)
+_COMMAND = re.compile(r"<(command-(?:name|message|args|contents))>")
 _BARE_COMMAND = re.compile(r"/[a-zA-Z][\w:-]*\s*\Z")
 
 _WHOLE_PHRASES = (
@@ -106,12 +105,12 @@ def split(said: str) -> tuple[str, list[str]]:
     if added:
         injected.append(added.group().strip())
         text = text[: added.start()]
-    wrapped = _WRAPPED.match(text)
-    if wrapped:
-        rest = _without_tags(text[wrapped.end() :], injected).strip()
+    wrapped = next(tags.find(text, _WRAPPED), None)
+    if wrapped is not None and not text[: wrapped.start].strip():
+        rest = text[wrapped.end :].strip()
         if rest:
             injected.append(rest)
-        text = wrapped.group(2)
+        text = wrapped.text
     return text.strip(), injected
 
 
@@ -124,29 +123,12 @@ def without_binaries(value: str) -> str:
 
 def _slash_command(text: str) -> tuple[str, list[str]]:
     """A slash command: what the person typed after its name is theirs, the rest is not."""
-    parts = {kind: body.strip() for kind, body in _COMMAND.findall(text)}
-    typed = parts.get("args", "")
-    return (f"{parts.get('name', '')} {typed}".strip() if typed else ""), [text]
+    parts = {pair.name: pair.text.strip() for pair in tags.find(text, _COMMAND)}
+    typed = parts.get("command-args", "")
+    return (f"{parts.get('command-name', '')} {typed}".strip() if typed else ""), [text]
 
 
 def _without_tags(text: str, injected: list[str]) -> str:
-    kept: list[str] = []
-    position = 0
-    unclosed: set[str] = set()
-    for opening in _OPENING.finditer(text):
-        if opening.start() < position:
-            continue
-        tag = opening.group(1)
-        if tag in unclosed:
-            continue
-        closing = f"</{tag}>"
-        end = text.find(closing, opening.end())
-        if end < 0:
-            unclosed.add(tag)
-            continue
-        end += len(closing)
-        kept.append(text[position : opening.start()])
-        injected.append(text[opening.start() : end])
-        position = end
-    kept.append(text[position:])
-    return "".join(kept) if len(kept) > 1 else text
+    pairs = list(tags.find(text, _OPENING))
+    injected += [text[pair.start : pair.end] for pair in pairs]
+    return tags.without(text, pairs)

@@ -15,6 +15,13 @@ from pydantic_core import from_json
 from agent.session import listing
 from agent.session.model import Command, FileView
 
+MAX_COMMAND_CHARS = 20_000
+"""Longest command that is split into words; what is longer carries a document."""
+_NEAR_CHARS = 600
+"""Characters at either end of a result within which tools write their frames."""
+_MARKS = ("xit code", "xit Code", "exited with code", "<returncode>", "Process Group PGID")
+"""One of these stands in every frame, so that results without any are left alone."""
+
 _FRAMES: tuple[re.Pattern[str], ...] = (
     re.compile(
         r"\A(?:Chunk ID: \S+\n)?Exit code: (?P<code>-?\d+)\nWall time: [^\n]*\n"
@@ -84,6 +91,9 @@ def outcome(printed: str) -> tuple[int | None, str]:
             facts = value.get("metadata")
             code = facts.get("exit_code") if isinstance(facts, dict) else None
             return (code if isinstance(code, int) else None), value["output"]
+    ends = printed[:_NEAR_CHARS], printed[-_NEAR_CHARS:]
+    if not any(mark in end for mark in _MARKS for end in ends):
+        return None, printed
     for frame in _FRAMES:
         match = frame.match(printed)
         if match:
@@ -98,6 +108,8 @@ def steps(command: str) -> list[list[str]] | None:
         None when the command uses anything else of the shell (pipes, redirections, patterns,
         variables), or cannot be split into words.
     """
+    if len(command) > MAX_COMMAND_CHARS:
+        return None
     found: list[list[str]] = []
     for part in command.split("&&"):
         if _has_special(part):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from agent.session import calls, environment
+from agent.session import calls, environment, tags
 from agent.session.clock import when
 from agent.session.injected import split, without_binaries
 from agent.session.model import Command, Edit, FileView, Session, Source, ToolCall, Turn
@@ -26,8 +26,9 @@ MAX_TASK_FILES = 50
 _TASK_ID = re.compile(r"\d{10,}\Z|[0-9a-fA-F-]{36}\Z|[0-9A-Z]{26}\Z")
 """Cline names task folders by the epoch millisecond or a ULID, Roo by a UUID."""
 _RESULT = re.compile(r"\A\[(?P<tool>\w+)(?: for '(?P<what>.*?)')?[^\]\n]*\] Result:\n?", re.DOTALL)
-_OWN_WORDS = re.compile(r"<(task|feedback|answer|user_message)>\n?(.*?)\n?</\1>", re.DOTALL)
-_DETAILS = re.compile(r"<environment_details>.*?</environment_details>", re.DOTALL)
+_OWN_WORDS = re.compile(r"<(task|feedback|answer|user_message)>")
+_DETAILS = re.compile(r"<(environment_details)>")
+_THINKING = re.compile(r"<(thinking)>")
 _XML_TOOLS = word_set(
     """
     write_to_file read_file replace_in_file execute_command search_files list_files
@@ -36,8 +37,8 @@ _XML_TOOLS = word_set(
     list_code_definition_names load_mcp_documentation
     """
 )
-_XML_CALL = re.compile(r"<(" + "|".join(sorted(_XML_TOOLS)) + r")>\n?(.*?)\n?</\1>", re.DOTALL)
-_XML_ARGUMENT = re.compile(r"<(\w+)>\n?(.*?)\n?</\1>", re.DOTALL)
+_XML_CALL = re.compile(r"<(" + "|".join(sorted(_XML_TOOLS)) + r")>")
+_XML_ARGUMENT = re.compile(r"<(\w{1,40})>")
 _FAILED = (
     "Error",
     "The tool execution failed",
@@ -221,21 +222,14 @@ class _History:
         turn.text = "\n\n".join(part for part in said if part)
 
     def _xml_calls(self, said: str, turn: Turn, source: Source, at: datetime | None) -> str:
-        kept: list[str] = []
-        position = 0
-        for match in _XML_CALL.finditer(said):
-            kept.append(said[position : match.start()])
-            position = match.end()
-            given = dict(_XML_ARGUMENT.findall(match.group(2)))
-            call = self.out.call(turn, match.group(1), given, source, at=at)
-            self.waiting.append(call)
-        kept.append(said[position:])
-        text_ = "".join(kept)
-        thought = re.search(r"<thinking>\n?(.*?)\n?</thinking>\s*", text_, re.DOTALL)
-        if thought:
-            turn.thinking += thought.group(1)
-            text_ = text_[: thought.start()] + text_[thought.end() :]
-        return text_.strip()
+        made = list(tags.find(said, _XML_CALL))
+        for pair in made:
+            given = {a.name: _inner(a.text) for a in tags.find(pair.text, _XML_ARGUMENT)}
+            self.waiting.append(self.out.call(turn, pair.name, given, source, at=at))
+        said = tags.without(said, made)
+        thoughts = list(tags.find(said, _THINKING))
+        turn.thinking += "\n\n".join(thought.text.strip() for thought in thoughts)
+        return tags.without(said, thoughts).strip()
 
     def _user(self, blocks: list[Any], source: Source, at: datetime | None) -> None:
         words: list[str] = []
@@ -247,9 +241,8 @@ class _History:
             if kind == "tool_result":
                 call = self.out.find(text(block.get("tool_use_id")))
                 printed = _text_of(block.get("content"))
-                self._details(printed, injected)
-                printed = _DETAILS.sub("", printed)
-                words += [m[1].strip() for m in _OWN_WORDS.findall(printed)]
+                printed = self._without_details(printed, injected)
+                words += [pair.text.strip() for pair in tags.find(printed, _OWN_WORDS)]
                 if call is not None:
                     self._result(call, printed, failed=block.get("is_error") is True or None)
                 continue
@@ -261,13 +254,12 @@ class _History:
             if framed:
                 open_call = self._waiting_for(framed["tool"])
                 said = said[framed.end() :]
-            self._details(said, injected)
-            said = _DETAILS.sub("", said).strip()
+            said = self._without_details(said, injected).strip()
             if not said:
                 continue
-            own = _OWN_WORDS.findall(said)
-            words += [body.strip() for _, body in own]
-            rest = _OWN_WORDS.sub("", said).strip()
+            own = list(tags.find(said, _OWN_WORDS))
+            words += [pair.text.strip() for pair in own]
+            rest = tags.without(said, own).strip()
             if framed or (open_call is not None and open_call.result is None and not own):
                 if open_call is not None:
                     self._result(open_call, rest, failed=None)
@@ -283,10 +275,12 @@ class _History:
                 Turn(role="user", text=text_, injected=injected, timestamp=at, source=source)
             )
 
-    def _details(self, said: str, injected: list[str]) -> None:
-        for details in _DETAILS.findall(said):
-            environment.facts(details, self.out.session)
-            injected.append(details)
+    def _without_details(self, said: str, injected: list[str]) -> str:
+        pairs = list(tags.find(said, _DETAILS))
+        for pair in pairs:
+            environment.facts(pair.text, self.out.session)
+            injected.append(said[pair.start : pair.end])
+        return tags.without(said, pairs)
 
     def _waiting_for(self, tool: str) -> ToolCall | None:
         for call in self.waiting:
@@ -333,8 +327,8 @@ class _Ui:
                 self.out.user(said, source, at)
             elif kind == "api_req_started":
                 value, _ = parse(said.encode("utf-8", "replace"))
-                for details in _DETAILS.findall(text(record(value).get("request"))):
-                    environment.facts(details, self.out.session)
+                for pair in tags.find(text(record(value).get("request")), _DETAILS):
+                    environment.facts(pair.text, self.out.session)
             elif kind == "text":
                 if said:
                     self.out.agent(source, at, text=said, model=self.model)
@@ -414,6 +408,11 @@ def _command(call: ToolCall, printed: str, cwd: str | None) -> Command | None:
     opening = re.match(r"Command executed[^\n]*?\.?\n(?:Output:\n)?", printed)
     output = printed[opening.end() :] if opening else printed
     return Command(command=command, cwd=cwd, exit_code=code, output=output)
+
+
+def _inner(body: str) -> str:
+    """An argument's text: one newline on either side belongs to the tags."""
+    return body.removeprefix("\n").removesuffix("\n")
 
 
 def _text_of(content: Any) -> str:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agent.session import replaceblocks
 from agent.session.clock import when
 from agent.session.injected import split
 from agent.session.model import Command, Edit, Session, Source, ToolCall, Turn
@@ -27,11 +28,8 @@ _APPLIED = re.compile(r"^Applied edit to (.+)$")
 _COMMIT = re.compile(r"^Commit ([0-9a-f]{7,40}) (.*)$")
 _RUNNING = re.compile(r"^Running (.+)$")
 _VERSION = re.compile(r"^Aider v(\S+)")
-_BLOCK = re.compile(
-    r"(?:^(?P<name>[^\n`]{1,300})\n)?^(?P<fence>`{3,})[^\n]*\n(?:(?P<inner>[^\n<]{1,300})\n)?"
-    r"<{5,9} SEARCH\n(?P<old>.*?)^={5,9}\n(?P<new>.*?)^>{5,9} REPLACE",
-    re.DOTALL | re.MULTILINE,
-)
+_NAME_LINES = 3
+"""Lines above a block among which the file's name stands: the name, a fence, or both."""
 _ASKS = re.compile(r"/(?:code|ask|architect)\s+(?P<words>.*)\Z", re.DOTALL)
 _QUESTION = re.compile(r".*\? \(Y\)es/\(N\)o.*\Z")
 _MARK = "  "
@@ -116,13 +114,15 @@ class _Reader:
     def _edits(self, said: str, turn: Turn, source: Source) -> None:
         self.waiting = []
         path = ""
-        for block in _BLOCK.finditer(said):
-            named = (block["inner"] or block["name"] or "").strip().strip("*`:").strip()
-            path = named or path
+        lines = said.split("\n")
+        for block in replaceblocks.parse(lines):
+            above = lines[max(block.line - _NAME_LINES, 0) : block.line]
+            names = [x.strip().strip("*`:#").strip() for x in above if not x.startswith("```")]
+            path = next((name for name in reversed(names) if "." in name or "/" in name), path)
             if not path:
                 continue
             call = self.out.call(turn, "edit", {"path": path}, source, at=self.at)
-            old, new = block["old"], block["new"]
+            old, new = block.old, block.new
             call.edits.append(
                 Edit(path=path, old=old or None, new=new, kind="replace" if old else "create")
             )

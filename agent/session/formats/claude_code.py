@@ -73,12 +73,12 @@ class _Reader:
     def read(self, file: RawFile, *, sidechain: bool = False) -> None:
         turns = self.out.session.turns
         for line in file.records():
-            source = file.source(line=line.number)
             if line.damaged:
-                self.out.damaged(source)
+                self.out.damaged(file.source(line=line.number))
             value = line.value
-            if value is None:
+            if value is None or text(value.get("type")) in _SILENT:
                 continue
+            source = file.source(line=line.number)
             aside = sidechain or value.get("isSidechain") is True
             uuid = value.get("uuid")
             before = len(turns)
@@ -163,7 +163,7 @@ class _Reader:
             if link.startswith("https://"):
                 self.git.repository = self.git.repository or link
                 self.out.note(f"the session opened the pull request {text(value.get('prUrl'))}")
-        elif kind not in _SILENT:
+        else:
             self.out.unknown(kind)
 
     def _system(self, value: dict[str, Any], source: Source, at: datetime | None) -> None:

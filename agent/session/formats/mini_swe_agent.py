@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agent.session import chat, shell
+from agent.session import chat, shell, tags
 from agent.session.clock import when
 from agent.session.model import Command, Session, ToolCall, Turn
 from agent.session.raw import Raw, RawFile, items, record, text
@@ -24,11 +24,11 @@ _FENCE = re.compile(
 _RETURNED = re.compile(r"\A\s*(?:<exception>.*?</exception>\s*)?<returncode>", re.DOTALL)
 _TASK = re.compile(
     r"\A(?:Please solve this issue:|Your task:)\s*(?P<task>.*?)"
-    r"\n\s*(?:You can execute bash commands|<instructions>)"
-    r"|<pr_description>\s*(?:Consider the following PR description:\s*)?"
-    r"(?P<pr>.*?)\s*</pr_description>",
+    r"\n\s*(?:You can execute bash commands|<instructions>)",
     re.DOTALL,
 )
+_DESCRIPTION = re.compile(r"<(pr_description)>")
+_PREFACE = "Consider the following PR description:"
 
 
 def matches(raw: Raw) -> bool:
@@ -89,10 +89,9 @@ def _read(messages: list[Any], out: Transcript, file: RawFile, model: str | None
                 waiting = out.call(turn, "bash", {"command": fence["command"]}, source, at=at)
         elif role == "user" and not asked:
             asked = True
-            task = _TASK.search(said)
-            own = (task["task"] or task["pr"] or said) if task else said
+            own = _own(said)
             turn_ = out.user(own, source, at)
-            if task and turn_ is not None:
+            if own != said and turn_ is not None:
                 turn_.injected.append(said)
         elif role == "user" and waiting is not None and waiting.result is None:
             out.result(waiting, said)
@@ -108,3 +107,12 @@ def _read(messages: list[Any], out: Transcript, file: RawFile, model: str | None
             out.system(said or "the run ended", source, at)
         else:
             chat.message(out, message, source, model=model)
+
+
+def _own(said: str) -> str:
+    """The task within the agent's template."""
+    described = next(tags.find(said, _DESCRIPTION), None)
+    if described is not None:
+        return described.text.strip().removeprefix(_PREFACE).strip()
+    task = _TASK.match(said)
+    return task["task"] if task else said

@@ -11,7 +11,7 @@ import html
 import re
 from datetime import datetime
 
-from agent.session import listing, patches
+from agent.session import listing, patches, tags
 from agent.session.clock import when, zoned
 from agent.session.injected import split
 from agent.session.markdown import between, fences, without
@@ -35,7 +35,7 @@ _ATTRIBUTE = re.compile(r'data-tool-(type|name|id)="([^"]*)"')
 _INLINE = re.compile(r"^`(?P<command>[^`\n]+)`[ \t]*$", re.MULTILINE)
 _READ = re.compile(r"^Read file: (?P<path>[^\n]+?)[ \t]*$", re.MULTILINE)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?Z?")
-_SUMMARY = re.compile(r"<summary>(?P<text>.*?)</summary>", re.DOTALL)
+_SUMMARY = re.compile(r"<(summary)>")
 _SUMMARY_READ = re.compile(r"Read file: (?P<path>\S[^<]*)")
 _PATH = re.compile(r"^[ \t]*(?:[\w* ]{0,30}: ?)?`(?P<path>[^`\n]+)`[ \t]*$", re.MULTILINE)
 
@@ -151,8 +151,8 @@ def _call(about: str, body: str, turn: Turn, out: Transcript, source: Source) ->
     blocks = fences(body)
     output = blocks[-1].text if blocks else None
     bare = without(body, blocks)
-    summary = _SUMMARY.search(bare)
-    told = re.sub(r"\s+", " ", summary["text"]).strip() if summary else ""
+    summary = next(tags.find(bare, _SUMMARY), None)
+    told = " ".join(summary.text.split()) if summary is not None else ""
     call = out.call(
         turn, tool, {"summary": told} if told else {}, source, call_id=named.get("id", "")
     )

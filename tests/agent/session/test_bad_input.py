@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ from tests.agent.session.test_codex import META
 
 FIRST = json.dumps(line("u1", None, "user", "Grüße → 你好"))
 SECOND = json.dumps(line("u2", "u1", "assistant", [{"type": "text", "text": "Hi."}]))
+
+
+HOSTILE_SECONDS = 10
+"""Seconds of processor time that a megabyte of hostile text may cost: a search that looks at the
+rest again and again needs minutes."""
 
 
 def refused(path: Path) -> str:
@@ -172,6 +178,36 @@ def test_hostile_text_takes_no_time(load_lines: LoadLines) -> None:
         line("u93", "u92", "user", result("s", "Output: " + "\nx" * 100_000)),
     )
     assert len(session.turns) >= 6
+
+
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        "<<<<<<< SEARCH\n" * 50_000,
+        "<<<<<<< SEARCH\n=======\n" * 30_000,
+        "<environment_details>" * 50_000,
+        "<read_file>\n<path>" * 50_000,
+        "".join(f"<t{n}>" for n in range(50_000)),
+        "# Workspace Configuration\n{" * 30_000,
+        "git " * 100_000,
+    ],
+    ids=["search", "parts", "details", "calls", "tags", "workspaces", "git"],
+)
+def test_hostile_tasks_take_no_time(load_json: LoadLines, nasty: str) -> None:
+    began = time.process_time()
+    session = load_json(
+        [
+            {"role": "user", "content": "<task>x</task><environment_details>" + nasty},
+            {"role": "assistant", "content": nasty + "<execute_command><command>" + nasty},
+            {
+                "role": "assistant",
+                "content": f"<execute_command><command>{nasty}</command></execute_command>",
+            },
+            {"role": "user", "content": "[execute_command] Result:\n" + nasty},
+        ]
+    )
+    assert session.format == "cline"
+    assert time.process_time() - began < HOSTILE_SECONDS
 
 
 def test_paths_that_climb_or_lie(load_lines: LoadLines) -> None:
