@@ -31,7 +31,7 @@ from sandbox.watchdog import Watchdog
 LOG_LINES = 400
 LINE_CHARS = 2000
 MEMORY_BYTES = 4 << 30
-PROCESSES = 2048
+PROCESSES = 1024
 # What one step may write: a large tool chain with room to spare.
 DISK_BYTES = 20 << 30
 RUNNING = re.compile(r"^ ---> Running in ([0-9a-f]{12,64})$")

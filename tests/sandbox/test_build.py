@@ -133,7 +133,7 @@ def test_what_a_failed_build_and_the_stages_of_another_made_goes_too(
 def test_a_fork_bomb_in_a_step_is_held(engine: Engine, base_image: str) -> None:
     bomb = "RUN : kettle-build-test; bash -c 'b() { b | b & }; b; sleep 100'"
     with pytest.raises(BuildFailed):
-        engine.build(context(f"FROM {base_image}\n{bomb}\n"), timeout_s=4)
+        engine.build(context(f"FROM {base_image}\n{bomb}\n"), timeout_s=2)
     assert wait_until(lambda: steps_running(engine) == 0)
 
 
