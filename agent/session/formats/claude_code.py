@@ -66,8 +66,8 @@ class _Reader:
     tree: Tree = field(default_factory=Tree)
     line_of: dict[int, str] = field(default_factory=dict)
     """The line that each turn of the main conversation began with, by the turn's position."""
-    seen: set[str] = field(default_factory=set)
-    """What was read already: uuids, and blocks of messages."""
+    seen: set[str | int] = field(default_factory=set)
+    """What was read already: uuids, and hashes of prompts and of blocks of messages."""
     messages: dict[str, Turn] = field(default_factory=dict)
 
     def read(self, file: RawFile, *, sidechain: bool = False) -> None:
@@ -115,7 +115,8 @@ class _Reader:
     def _grow(self, uuid: str, value: dict[str, Any]) -> None:
         parent = value.get("parentUuid") or value.get("logicalParentUuid")
         message = record(value.get("message"))
-        content = message.get("content")
+        kind = value.get("type")
+        content = message.get("content") if kind == "user" else None
         is_result = isinstance(content, list) and any(
             record(block).get("type") == "tool_result" for block in content
         )
@@ -123,23 +124,21 @@ class _Reader:
             uuid,
             parent if isinstance(parent, str) else None,
             text(message.get("id")),
-            spoken=value.get("type") in ("user", "assistant"),
+            spoken=kind in ("user", "assistant"),
             stays=is_result,
         )
 
     def _facts(self, value: dict[str, Any], sidechain: bool) -> None:
         session = self.out.session
-        if not session.id and not sidechain:
-            session.id = text(value.get("sessionId"))
-        if session.tool_version is None:
-            session.tool_version = text(value.get("version")) or None
-        if session.cwd is None:
-            session.cwd = text(value.get("cwd")) or None
-            self.out.cwd = session.cwd
-        if self.git.branch is None:
-            branch = text(value.get("gitBranch"))
-            if branch and branch != "HEAD":
-                self.git.branch = branch
+        if session.cwd is not None or sidechain:
+            return
+        session.id = text(value.get("sessionId"))
+        session.tool_version = text(value.get("version")) or None
+        session.cwd = text(value.get("cwd")) or None
+        self.out.cwd = session.cwd
+        branch = text(value.get("gitBranch"))
+        if branch and branch != "HEAD":
+            self.git.branch = branch
 
     def _line(self, value: dict[str, Any], source: Source, sidechain: bool) -> None:
         kind = text(value.get("type"))
@@ -240,7 +239,7 @@ class _Reader:
                 Turn(role="user", injected=[said], timestamp=at, sidechain=sidechain, source=source)
             )
             return
-        key = f"{value.get('timestamp')} {said}"
+        key = hash((text(value.get("timestamp")), said))
         if key in self.seen and value.get("timestamp"):
             return
         self.seen.add(key)
@@ -265,7 +264,7 @@ class _Reader:
             kind = text(block.get("type"))
             said = text(block.get("text"))
             thought = text(block.get("thinking"))
-            key = f"{identity} {kind} {block.get('id') or said or thought}"
+            key = hash((identity, kind, text(block.get("id")) or said or thought))
             if identity and key in self.seen:
                 continue
             self.seen.add(key)
