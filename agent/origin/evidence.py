@@ -82,6 +82,9 @@ class Paths:
     def __init__(self, session: Session, known: Collection[str]) -> None:
         self._session = session
         self.known = frozenset(known)
+        self._by_name: dict[str, list[str]] = {}
+        for path in self.known:
+            self._by_name.setdefault(path.rsplit("/", 1)[-1], []).append(path)
         self.roots = _roots(session, self.known)
 
     def relative(self, path: str, cwd: str | None = None) -> str | None:
@@ -102,6 +105,26 @@ class Paths:
         if first is None and not _absolute(path):
             first = self._session.repo_path(path, "")
         return first
+
+    def named(self, text: str) -> set[str]:
+        """Files of the repository that a text names, by whole path or by an unambiguous end.
+
+        Args:
+            text: what somebody wrote.
+        """
+        found = set()
+        for word in set(_PATHLIKE.findall(text[:MAX_OUTPUT_CHARS])):
+            name = word.replace("\\", "/")
+            path = self.relative(name)
+            if path is not None and path in self.known:
+                found.add(path)
+                continue
+            ending = f"/{name.lstrip('./')}"
+            same = self._by_name.get(name.rsplit("/", 1)[-1], [])
+            fit = [p for p in same if p.endswith(ending)]
+            if len(fit) == 1:
+                found.add(fit[0])
+        return found
 
 
 def collect(session: Session, known: Collection[str]) -> tuple[Evidence, Paths]:
@@ -366,25 +389,10 @@ _PATHLIKE = re.compile(r"[\w@.+-]+(?:[/\\][\w@.+\[\]()-]+)*\.\w{1,8}")
 
 
 def _mentioned(session: Session, paths: Paths) -> Iterator[str]:
-    """Files of the repository that texts name, by whole path or by an unambiguous last name."""
-    by_name: dict[str, list[str]] = {}
-    for path in paths.known:
-        by_name.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+    """Files of the repository that texts and commands name."""
     for turn in session.turns:
-        texts = [turn.text, *(c.command.command for c in turn.calls if c.command)]
-        for text in texts:
-            for word in set(_PATHLIKE.findall(text[:MAX_OUTPUT_CHARS])):
-                name = word.replace("\\", "/")
-                hit = paths.relative(name)
-                if hit is not None and hit in paths.known:
-                    yield hit
-                else:
-                    ending = f"/{name.lstrip('./')}"
-                    fit = [
-                        p for p in by_name.get(name.rsplit("/", 1)[-1], []) if p.endswith(ending)
-                    ]
-                    if len(fit) == 1:
-                        yield fit[0]
+        for text in (turn.text, *(c.command.command for c in turn.calls if c.command)):
+            yield from paths.named(text)
 
 
 def _roots(session: Session, known: Collection[str]) -> list[str]:

@@ -25,7 +25,7 @@ def zone_shift(session: Session, commits: Sequence[Commit]) -> timedelta:
         session: the session.
         commits: the repository's commits.
     """
-    if session.started is None or not any("no zone" in note for note in session.notes):
+    if session.started is None or not session.local_time:
         return timedelta()
     near = [c for c in commits if abs(c.authored - session.started) < NEAR]
     zones = Counter(c.zone for c in near)

@@ -106,7 +106,6 @@ def session(
     prompt: str = "make the greeting friendlier",
     git: GitFacts | None = None,
     more: Sequence[Turn] = (),
-    notes: Sequence[str] = (),
 ) -> Session:
     """A session that begins some minutes after NOON and makes the calls in one turn."""
     at = NOON + timedelta(minutes=minutes)
@@ -124,5 +123,4 @@ def session(
         ended=at + timedelta(minutes=5),
         turns=turns,
         git=git or GitFacts(),
-        notes=list(notes),
     )

@@ -248,7 +248,7 @@ def test_local_times_without_a_zone_are_read_in_the_committers_zone(
         (project.path / "a.py").write_text(f"{minutes}\n")
         project.git("commit", "-qam", "x", f"--date={stamp}", at=NOON + timedelta(minutes=minutes))
     # Three hours after noon on the wall is one hour after noon in UTC, before both commits.
-    read_as_utc = session([], minutes=180, notes=["the times have no zone and were read as UTC"])
+    read_as_utc = session([], minutes=180).model_copy(update={"local_time": True})
     with opened(project, cache) as repository:
         assert find_start(read_as_utc, repository).commit == true
 
