@@ -15,5 +15,5 @@ class RecipeError(InputError):
     """An item's recipe, or a file that it names, cannot be used."""
 
 
-class IndexUnavailable(KettleError):  # noqa: N818 - named as what happened, like Rejected
+class IndexUnavailable(KettleError):
     """The package index cannot be reached or does not answer; the recipe may be fine."""

@@ -41,7 +41,7 @@ MESSAGE_LIMIT = 600
 """Characters kept of a provider's own words; an error page can be a whole document."""
 
 
-class Transient(Exception):  # noqa: N818 (it is not an error until it lasts)
+class Transient(Exception):
     """A failure that may pass.
 
     Attributes:
