@@ -76,18 +76,14 @@ def _recipe() -> Recipe:
     project = facts["project"]
     if not facts["outcome"]:
         return (yield from _unfinished("no later commit looks like the outcome of this session"))
+    if project["runner"] == "unknown":
+        why = f"its tests need a runner that the recipe does not know ({'; '.join(project['reasons'])})"
+        return (yield from _unfinished(why))
     if not tests:
         return (
             yield from _unfinished(
                 "the outcome changes no test that a runner would collect, and a verifier from "
                 "behaviour alone needs a builder that can think"
-            )
-        )
-    if project["runner"] == "unknown":
-        return (
-            yield from _unfinished(
-                f"the tests ({', '.join(tests[:3])}) need a runner that the recipe does not know "
-                f"({'; '.join(project['reasons'])})"
             )
         )
     yield "cd /work/repo && git log --oneline -n 15 --stat --no-color -- " + _words(tests)
