@@ -77,8 +77,8 @@ def _recipe() -> Recipe:
     if not facts["outcome"]:
         return (yield from _unfinished("no later commit looks like the outcome of this session"))
     if project["runner"] == "unknown":
-        why = f"its tests need a runner that the recipe does not know ({'; '.join(project['reasons'])})"
-        return (yield from _unfinished(why))
+        seen = "; ".join(project["reasons"])
+        return (yield from _unfinished(f"the tests need a runner that it does not know ({seen})"))
     if not tests:
         return (
             yield from _unfinished(
