@@ -1,4 +1,4 @@
-"""The command line: `python -m agent build | check | session | doctor`.
+"""The command line: `python -m agent build | check | qualify | session | doctor`.
 
 Standard output carries the result (a summary, or JSON with `--json`); progress and errors go to
 standard error. Exit codes are `ExitCode`. A user's mistake is one message, never a traceback.
@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,13 @@ EPILOG_EXIT_CODES = (
     "Exit codes: 0 accepted, 2 bad input, 3 session rejected, 4 gate failed or budget spent, "
     "5 infrastructure (engine, network, provider, disk), 130 interrupted."
 )
+
+
+class Depth(StrEnum):
+    """How thorough the gate is."""
+
+    core = "core"
+    full = "full"
 
 
 INTERRUPTED = "Interrupted. Nothing is left running; run the same command again to go on."
@@ -249,6 +256,12 @@ def check(
     ],
     repeats: Annotated[int, typer.Option(min=1, help="How often nop and oracle are graded.")] = 3,
     budget: Annotated[float, typer.Option(min=1, help="Seconds that the gate may take.")] = 600,
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            help="core: does it work. full: also partial and mutated solutions, rewrites, cheats."
+        ),
+    ] = Depth.core,
     write: Annotated[
         bool, typer.Option("--write", help="Record the report in DIR/provenance/gate.json.")
     ] = False,
@@ -280,7 +293,7 @@ def check(
         report = run_gate(
             engine,
             subject,
-            settings=GateSettings(repeats=repeats, budget_s=budget),
+            settings=GateSettings(repeats=repeats, budget_s=budget, depth=depth.value),
             on_progress=lambda c: progress.show(GateProgress(c.name, c.verdict, c.summary)),
         )
     if write:
@@ -292,6 +305,57 @@ def check(
     if report.passed:
         return ExitCode.ACCEPTED
     return ExitCode.INFRASTRUCTURE if report.failed_for_infrastructure else ExitCode.GATE_FAILED
+
+
+@app.command()
+def qualify(
+    sessions: Annotated[
+        list[Path], typer.Argument(metavar="SESSION...", help="Recorded sessions.")
+    ],
+    repo: Annotated[
+        str | None,
+        typer.Option(help="Their repository: a URL or a local clone. Default: from each session."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Judge from evidence alone whether sessions are worth an environment.
+
+    Says accept, reject or needs-a-person, why, and how much the agent struggled (worth). A session
+    that cannot be read is a row like any other. No model is asked.
+
+    Try:
+
+      python -m agent qualify rollout.jsonl
+
+      python -m agent qualify sessions/*.jsonl --repo ../clone --json
+    """
+    from contextlib import ExitStack
+
+    from agent.errors import SessionError
+    from agent.qualify import Qualification
+    from agent.qualify import qualify as judge
+    from agent.repo import Repository
+    from agent.session import load
+    from agent.summary import qualifications
+
+    judged: list[Qualification] = []
+    unread: dict[str, str] = {}
+    with ExitStack() as stack:
+        repository = stack.enter_context(Repository.open(repo)) if repo else None
+        for number, path in enumerate(sessions, start=1):
+            err.print(f"{number}/{len(sessions)} {path}", style="dim", highlight=False)
+            try:
+                judged.append(judge(load(path), repository))
+            except SessionError as error:
+                unread[str(path)] = str(error)
+    if as_json:
+        _print_json({"judged": [q.model_dump(mode="json") for q in judged], "unread": unread})
+    else:
+        out.print(qualifications(judged, unread))
+    if unread and not judged:
+        return ExitCode.BAD_INPUT
+    accepted = any(q.verdict == "accept" for q in judged)
+    return ExitCode.ACCEPTED if accepted else ExitCode.REJECTED
 
 
 @app.command(name="session")
