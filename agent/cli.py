@@ -37,9 +37,6 @@ class Depth(StrEnum):
     full = "full"
 
 
-INTERRUPTED = "Interrupted. Nothing is left running; run the same command again to go on."
-
-
 class ExitCode(IntEnum):
     """What the exit status says."""
 
@@ -98,6 +95,8 @@ def run(arguments: list[str]) -> int:
         command = typer.main.get_command(app)
         result = command.main(args=arguments, prog_name="python -m agent", standalone_mode=False)
         status.append(result if isinstance(result, int) else ExitCode.ACCEPTED)
+    if status[-1] == ExitCode.INTERRUPTED:
+        err.print("Interrupted. Nothing is left running; run the same command again to go on.")
     return status[-1]
 
 
@@ -109,13 +108,10 @@ def _reported() -> Iterator[list[int]]:
         yield status
     except typer.Exit as stop:
         status.append(stop.exit_code)
-        if stop.exit_code == ExitCode.INTERRUPTED:
-            err.print(INTERRUPTED)
     except TyperException as error:
         _say("usage", error.format_message())
         status.append(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
-        err.print(INTERRUPTED)
         status.append(ExitCode.INTERRUPTED)
     except Rejected as error:
         _say("rejected", error)

@@ -34,6 +34,12 @@ def context(dockerfile: str, **files: str) -> bytes:
     return packed.getvalue()
 
 
+def containers_of(engine: Engine, process: int) -> set[str]:
+    """Containers that a process started, dead or alive; others may work on the same machine."""
+    found = engine.client.containers.list(all=True, filters={"label": "kettle.owner"})
+    return {str(c.id) for c in found if f"/{process}-" in c.labels["kettle.owner"]}
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The container engine; everything started through it is gone after the tests."""

@@ -24,6 +24,7 @@ from agent.errors import InputError
 from sandbox.engine import Engine
 from tests.agent import projects
 from tests.agent.models.provider import Provider, completion, function, serving
+from tests.conftest import containers_of
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120
@@ -66,12 +67,6 @@ def command_line(project: projects.Project, tmp_path: Path, model: str, *more: s
         *(sys.executable, "-m", "agent", "build", str(project.session)),
         *("--repo", str(project.repository), "--out", str(tmp_path / "out"), "-m", model, *more),
     ]
-
-
-def containers(engine: Engine) -> set[str]:
-    """Builders' containers of any run, on this machine."""
-    found = engine.client.containers.list(all=True, filters={"label": "kettle.run"})
-    return {str(c.id) for c in found}
 
 
 def test_a_good_draft_becomes_a_published_environment(
@@ -192,9 +187,7 @@ def test_a_killed_build_goes_on_where_it_stopped(
     result = json.loads(done.stdout)
     assert result["status"] == "accepted"
     assert len(provider.requests) == asked + 1, "what was answered must not be asked again"
-    with Engine.connect():
-        pass  # a new start removes what the killed process left
-    assert not containers(engine) - containers_of(engine), "containers were left behind"
+    assert not containers_of(engine, process.pid), "the next start removes what was left"
 
 
 def test_ctrl_c_leaves_no_container_and_loses_nothing(
@@ -204,7 +197,6 @@ def test_ctrl_c_leaves_no_container_and_loses_nothing(
     reached = threading.Event()
     provider.says(completion(None, function("echo kept > /work/draft/instruction.md")))
     provider.script.append(_Signalling(reached, never))  # type: ignore[arg-type]
-    before = containers(engine)
     process = subprocess.Popen(
         command_line(project, tmp_path, "openai:scripted"),
         cwd=ROOT,
@@ -219,7 +211,7 @@ def test_ctrl_c_leaves_no_container_and_loses_nothing(
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "run the same command again" in said
-    assert containers(engine) <= before
+    assert not containers_of(engine, process.pid)
     journal = next((tmp_path / "out" / ".builds").glob("*/trajectory.jsonl")).read_text()
     assert "echo kept" in journal
 
@@ -266,11 +258,3 @@ class _Signalling:
     @property
     def hang_up(self) -> bool:
         return True
-
-
-def containers_of(engine: Engine) -> set[str]:
-    """Containers of this test run's own engine."""
-    found = engine.client.containers.list(
-        all=True, filters={"label": f"kettle.run={engine.run_id}"}
-    )
-    return {str(c.id) for c in found}

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.budget import Budget
-from agent.build import BuildSettings, build_session
+from agent.build import BuildResult, BuildSettings, build_session
 from sandbox.engine import Engine
+from sandbox.errors import SandboxFull
 from sandbox.limits import Limits
 from tests.agent import projects
+from tests.conftest import containers_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,11 +31,6 @@ while True:
         pass
 """,
     "memory hog": "held = []\nwhile True:\n    held.append(bytearray(1 << 26))\n",
-    "disk filler": """
-with open("/tmp/fill", "wb") as file:
-    while True:
-        file.write(bytes(1 << 24))
-""",
     "beacon that hangs": """
 import socket
 while True:
@@ -44,6 +41,11 @@ while True:
 """,
 }
 """What a setup.py or a test of a stranger's repository may do when it is run."""
+FILLER = """
+with open("/tmp/fill", "wb") as file:
+    while True:
+        file.write(bytes(1 << 24))
+"""
 SMALL = Limits(processes=256, memory_bytes=1 << 30, disk_bytes=2 << 30)
 
 
@@ -53,26 +55,42 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project
     return projects.make(tmp_path)
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_code_ends_in_a_verdict(
-    kind: str, project: projects.Project, tmp_path: Path, engine: Engine
-) -> None:
-    before = builders(engine)
-    program = projects.write_command({"tests/evil.py": HOSTILE[kind]})
+def try_hostile(program: str, project: projects.Project, tmp_path: Path) -> BuildResult:
+    """Build with a builder that runs a program and goes on."""
+    written = projects.write_command({"tests/evil.py": program})
     run = "timeout 5 python3 /work/draft/tests/evil.py & wait; echo ended"
-    result = build_session(
+    return build_session(
         project.session,
         BuildSettings(
             repo=str(project.repository),
-            model=projects.recording(tmp_path / "r.json", program, run, "echo still here"),
+            model=projects.recording(tmp_path / "r.json", written, run, "echo still here"),
             out=tmp_path / "out",
             budget=Budget(minutes=2, submissions=1),
             limits=SMALL,
         ),
     )
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_code_ends_in_a_verdict(
+    kind: str, project: projects.Project, tmp_path: Path, engine: Engine
+) -> None:
+    before = containers_of(engine, os.getpid())
+    result = try_hostile(HOSTILE[kind], project, tmp_path)
     assert result.status in ("gate-failed", "budget-spent")
     assert "still here" in (result.folder / "trajectory.json").read_text()
-    assert builders(engine) <= before
+    assert containers_of(engine, os.getpid()) <= before
+
+
+def test_a_full_sandbox_ends_the_build_and_keeps_what_was_said(
+    project: projects.Project, tmp_path: Path, engine: Engine
+) -> None:
+    before = containers_of(engine, os.getpid())
+    with pytest.raises(SandboxFull):
+        try_hostile(FILLER, project, tmp_path)
+    trajectory = next((tmp_path / "out").glob(".builds/*/trajectory.json")).read_text()
+    assert "evil.py" in trajectory
+    assert containers_of(engine, os.getpid()) <= before
 
 
 def test_a_session_cannot_make_the_host_run_or_write_anything(tmp_path: Path) -> None:
@@ -116,30 +134,23 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_said_and_what_was_there_stays(
     project: projects.Project, tiny_disk: Path, engine: Engine
 ) -> None:
-    before = builders(engine)
-    chatty = projects.recording(
-        tiny_disk.parent / "r.json", *["head -c 9000 /dev/zero | tr '\\0' x"] * 40
-    )
-    done = subprocess.run(
+    wordy = ["head -c 9000 /dev/zero | tr '\\0' x"] * 40
+    chatty = projects.recording(tiny_disk.parent / "r.json", *wordy)
+    done = subprocess.Popen(
         [
             *(sys.executable, "-m", "agent", "build", str(project.session), "-m", chatty),
             *("--repo", str(project.repository), "--out", str(tiny_disk)),
         ],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
     )
-    assert done.returncode not in (0, 1), done.stderr
-    assert "Traceback" not in done.stderr
-    assert "No space left" in done.stderr
+    _, said = done.communicate(timeout=240)
+    assert done.returncode not in (0, 1), said
+    assert "Traceback" not in said
+    assert "No space left" in said
     journal = next(tiny_disk.glob(".builds/*/trajectory.jsonl")).read_bytes()
     assert journal.endswith(b"\n"), "no torn line"
     assert all(json.loads(line) for line in journal.splitlines())
-    assert builders(engine) <= before
-
-
-def builders(engine: Engine) -> set[str]:
-    """Containers of any run of Kettle on this machine."""
-    found = engine.client.containers.list(all=True, filters={"label": "kettle.run"})
-    return {str(c.id) for c in found}
+    assert not containers_of(engine, done.pid)
