@@ -39,7 +39,9 @@ from agent.origin.start import find_start
 from agent.progress import Event, GateProgress, Note, PhaseStarted
 from agent.publish import publish
 from agent.repo import Repository
+from agent.scrub import scrub_session
 from agent.session import load
+from agent.session.atif import to_atif
 from agent.session.model import Session
 from agent.session.view import to_markdown
 from agent.trajectory import Trajectory
@@ -168,6 +170,11 @@ def build_session(
         with clock.phase("origin"):
             origin = _origin(session, repository, on_event)
         project = origin.project.name or source.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+        with clock.phase("scrub"):
+            session, replaced = scrub_session(session)
+            if replaced:
+                found = ", ".join(f"{count} × {kind}" for kind, count in sorted(replaced.items()))
+                on_event(Note(f"replaced before anything leaves this machine: {found}"))
         name = f"{safe_name(project)[:40]}-{session.digest[:8]}".lower()
         with BuildFolder.open(
             settings.out, f"{name}-{_slug(model.name)}", fresh=settings.fresh
@@ -323,7 +330,11 @@ class _Build:
                 name=f"{ORGANISATION}/{self.name}",
                 builder_model=self.model.name,
                 licence=licence.spdx if licence else "",
-                provenance={"verdict.json": self._verdict(), "origin.json": self._origin_record()},
+                provenance={
+                    "verdict.json": self._verdict(),
+                    "origin.json": self._origin_record(),
+                    "session.json": self._session_record(),
+                },
             )
             self.report = gate.run(
                 self.engine,
@@ -395,6 +406,11 @@ class _Build:
             },
             indent=2,
         ).encode()
+
+    def _session_record(self) -> bytes:
+        """The scrubbed session as ATIF; the gate also looks for its texts in the image."""
+        document = to_atif(self.session).to_json_dict()
+        return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
     def _note(self, line: str) -> None:
         self.tell(Note(line))

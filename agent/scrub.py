@@ -303,6 +303,29 @@ class Scrubber:
         return self._placeholder("host name", name, "host{}")
 
 
+def scrub_session(session: Session) -> tuple[Session, Counter[str]]:
+    """A session with every text in it scrubbed, and what was replaced, counted by kind.
+
+    Whatever compares a session with a repository must do so before: paths below a home folder
+    change, consistently.
+    """
+    scrubber = Scrubber(session)
+
+    def scrub(value: Any) -> Any:
+        if isinstance(value, str):
+            return scrubber.text(value)
+        if isinstance(value, dict):
+            return {key: scrub(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [scrub(inner) for inner in value]
+        return value
+
+    # The path and the digest name the raw file; neither is said by anybody.
+    kept = {"path": session.path, "digest": session.digest}
+    scrubbed = Session.model_validate(scrub(session.model_dump(exclude=set(kept))) | kept)
+    return scrubbed, scrubber.counts
+
+
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Patterns of tokens that are secrets wherever they stand."""
