@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import signal
 import tarfile
 from collections.abc import Iterator
 
@@ -12,6 +13,10 @@ import pytest
 
 from sandbox import bases
 from sandbox.engine import Engine
+
+# A job that a shell puts in the background ignores interrupts, and so would all that it starts;
+# the tests of Ctrl-C need them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What most environments have: Python, the tools of a shell, and a user without rights.
 RECIPE = """\

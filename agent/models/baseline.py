@@ -121,6 +121,13 @@ def _recipe() -> Recipe:
 
     yield _notes(facts, summary, extra)
     report = yield "check"
+    if re.search(r"\bgcc\b|Python\.h", report) and project["language"] == "python":
+        # Some package has no wheel for this Python and is compiled while the image is built.
+        yield (
+            "sed -i 's/ python3-venv tini/ python3-venv tini build-essential python3-dev/' "
+            "/work/draft/environment/Dockerfile && cat /work/draft/environment/Dockerfile"
+        )
+        report = yield "check"
     return (
         f"Draft finished: {summary['fail_to_pass']} tests tell the states apart, "
         f"{summary['pass_to_pass']} must keep passing. "
