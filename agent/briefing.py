@@ -196,9 +196,9 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         "",
         "## Aids (plain scripts, use them or not)",
         "",
-        "- `/work/aids/lock-python.sh` and `lock-node.sh`: resolve the dependencies as of "
+        "- `/workbench/aids/lock-python.sh` and `lock-node.sh`: resolve the dependencies as of "
         f"{origin.date}, write the lock file that the Dockerfile installs, install it here.",
-        "- `/work/aids/compare_states.py`: run test files on both states, list the tests that "
+        "- `/workbench/aids/compare_states.py`: run test files on both states, list the tests that "
         "tell them apart, write `tests/expected.json`.",
         "- Each says at its top how it is called.",
         "",

@@ -244,6 +244,7 @@ class _Build:
                 sandbox,
                 self.repository,
                 start=self.origin.start.commit,
+                outcome=[c for one in self.origin.candidates for c in one.commits],
                 texts={
                     "session.md": to_markdown(self.session, SESSION_TEXT_BYTES),
                     "origin.md": briefing.report(self.session, self.repository, self.origin),

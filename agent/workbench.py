@@ -1,10 +1,10 @@
 """Furnishes the builder's sandbox: repository, session, evidence, aids and a first draft.
 
-    /work/session.md       the session, as a person would read it
-    /work/origin.md, .json what the origin search found
-    /work/repo             the repository with its whole history, checked out at the start state
-    /work/aids             small scripts that save typing; a builder may ignore them
-    /work/draft            the environment's draft
+    /workbench/session.md   the session, as a person would read it
+    /workbench/origin.md    what the origin search found; origin.json says it to scripts
+    /workbench/repo         the repository with its whole history, at the start state
+    /workbench/aids         small scripts that save typing; a builder may ignore them
+    /workbench/draft        the environment's draft
 
 Everything is plain text in the sandbox. The history comes as a pack and a list of references, so
 that neither hooks nor configuration of a hostile clone come along, and the tools' own branches
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Sequence
 from importlib import resources
 
 from agent.errors import KettleError
 from agent.repo import Repository
 from sandbox.container import Sandbox
 
-DRAFT = "/work/draft"
+DRAFT = "/workbench/draft"
 MAX_DRAFT_TAR_BYTES = 128 * 2**20
 """Twice what a draft may hold: tar rounds each file up to 512 bytes."""
 CLONE_TIMEOUT_S = 600.0
@@ -33,6 +34,7 @@ def furnish(
     repository: Repository,
     *,
     start: str,
+    outcome: Sequence[str],
     texts: dict[str, str],
     draft: dict[str, bytes],
 ) -> None:
@@ -42,44 +44,46 @@ def furnish(
         sandbox: a fresh sandbox of the workbench image.
         repository: whose history the builder gets.
         start: the commit to check out.
-        texts: content by name below `/work`, such as `session.md`.
+        outcome: commits that may have solved the task; perhaps on no branch that is left.
+        texts: content by name below `/workbench`, such as `session.md`.
         draft: the first draft's files, by path relative to the draft.
 
     Raises:
         KettleError: the repository does not unpack inside.
     """
-    files = {f"work/{name}": text.encode() for name, text in texts.items()}
-    files |= {f"work/draft/{path}": content for path, content in draft.items()}
+    files = {f"workbench/{name}": text.encode() for name, text in texts.items()}
+    files |= {f"workbench/draft/{path}": content for path, content in draft.items()}
     for aid in (resources.files("tools") / "aids").iterdir():
         if aid.name.endswith((".py", ".sh")):
-            files[f"work/aids/{aid.name}"] = aid.read_bytes()
+            files[f"workbench/aids/{aid.name}"] = aid.read_bytes()
     sandbox.put_tree("/", _tar(files))
-    pack, references = history(repository)
-    sandbox.put("/work/history.pack", pack)
-    sandbox.put("/work/references", references)
+    pack, references = history(repository, [start, *outcome])
+    sandbox.put("/workbench/history.pack", pack)
+    sandbox.put("/workbench/references", references)
     made = sandbox.run(
         "git config --global advice.detachedHead false"
         " && git config --global --add safe.directory '*'"
-        " && git init --quiet --initial-branch=kettle /work/repo && cd /work/repo"
-        " && git index-pack --stdin < /work/history.pack > /dev/null"
-        " && git update-ref --stdin < /work/references"
+        " && git init --quiet --initial-branch=kettle /workbench/repo && cd /workbench/repo"
+        " && git index-pack --stdin < /workbench/history.pack > /dev/null"
+        " && git update-ref --stdin < /workbench/references"
         f" && git checkout --quiet --detach {start}"
-        " && rm /work/history.pack /work/references && cd /work",
+        " && rm /workbench/history.pack /workbench/references && cd /workbench",
         timeout_s=CLONE_TIMEOUT_S,
     )
     if made.exit_code != 0:
         raise KettleError(f"The repository does not unpack in the sandbox: {made.output[-1000:]}")
 
 
-def history(repository: Repository) -> tuple[bytes, bytes]:
+def history(repository: Repository, wanted: Sequence[str]) -> tuple[bytes, bytes]:
     """The project's own history: a pack, and references in the form of `git update-ref --stdin`."""
-    tips = {r: c for r, c in repository.references().items() if not r.startswith("refs/pull/")}
+    tips = {f"refs/kettle/{commit}": commit for commit in wanted}
+    tips |= {r: c for r, c in repository.references().items() if not r.startswith("refs/pull/")}
     tips |= {"refs/heads/default": tip} if (tip := repository.default_branch) else {}
-    wanted = "".join(f"{commit}\n" for commit in sorted(set(tips.values())))
+    named = "".join(f"{commit}\n" for commit in sorted(set(tips.values())))
     pack = repository.run(
         *("pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset"),
         "--missing=allow-any",
-        stdin=wanted.encode(),
+        stdin=named.encode(),
     )
     references = "".join(f"create {ref} {commit}\n" for ref, commit in sorted(tips.items()))
     return pack, references.encode()

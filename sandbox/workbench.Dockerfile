@@ -8,6 +8,6 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 RUN pip3 install --no-cache-dir --no-compile --target /opt/uv uv==0.13.9 \
  && ln -s /opt/uv/bin/uv /opt/uv/bin/uvx /usr/local/bin/
-WORKDIR /work
+WORKDIR /workbench
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["sleep", "infinity"]

@@ -69,9 +69,9 @@ class Baseline:
 
 
 def _recipe() -> Recipe:
-    facts = _json_line((yield "cat /work/origin.json"))
+    facts = _json_line((yield "cat /workbench/origin.json"))
     if not facts:
-        return "The evidence in /work/origin.json cannot be read."
+        return "The evidence in /workbench/origin.json cannot be read."
     tests: list[str] = facts["test_files"]
     project = facts["project"]
     if not facts["outcome"]:
@@ -86,7 +86,7 @@ def _recipe() -> Recipe:
                 "behaviour alone needs a builder that can think"
             )
         )
-    yield "cd /work/repo && git log --oneline -n 15 --stat --no-color -- " + _words(tests)
+    yield "cd /workbench/repo && git log --oneline -n 15 --stat --no-color -- " + _words(tests)
 
     if project["language"] == "python":
         installed = yield from _install_python(facts)
@@ -125,7 +125,7 @@ def _recipe() -> Recipe:
         # Some package has no wheel for this Python and is compiled while the image is built.
         yield (
             "sed -i 's/ python3-venv tini/ python3-venv tini build-essential python3-dev/' "
-            "/work/draft/environment/Dockerfile && cat /work/draft/environment/Dockerfile"
+            "/workbench/draft/environment/Dockerfile && cat /workbench/draft/environment/Dockerfile"
         )
         report = yield "check"
     return (
@@ -143,7 +143,7 @@ def _install_python(facts: dict[str, Any]) -> Generator[str, str, str]:
         # Without its own metadata a project still runs from its tree.
         yield (
             "sed -i '/^# The project is installed in place/,/rm -rf .app .tmp.start/d' "
-            "/work/draft/environment/Dockerfile && cat /work/draft/environment/Dockerfile"
+            "/workbench/draft/environment/Dockerfile && cat /workbench/draft/environment/Dockerfile"
         )
     return ""
 
@@ -151,8 +151,8 @@ def _install_python(facts: dict[str, Any]) -> Generator[str, str, str]:
 def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
     manager = facts["project"]["package_manager"]
     output = yield (
-        f"BUN_VERSION={facts['bun_version']} /work/aids/lock-node.sh /work/repo {facts['date']} "
-        f"/work/draft/environment/deps {manager}"
+        f"BUN_VERSION={facts['bun_version']} /workbench/aids/lock-node.sh /workbench/repo {facts['date']} "
+        f"/workbench/draft/environment/deps {manager}"
     )
     found = re.search(r"^install: (.+)$", output, re.MULTILINE)
     if not found:
@@ -160,7 +160,7 @@ def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
     line = f"s#^RUN cd /opt/deps && .* && rm -rf#RUN cd /opt/deps \\&\\& {found[1]} \\&\\& rm -rf#"
     yield (
         f"sed -i {shlex.quote(line)} "
-        "/work/draft/environment/Dockerfile && cat /work/draft/environment/Dockerfile"
+        "/workbench/draft/environment/Dockerfile && cat /workbench/draft/environment/Dockerfile"
     )
     return ""
 
@@ -168,15 +168,15 @@ def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
 def _lock_python(facts: dict[str, Any], extra: list[str]) -> str:
     hint = facts["version_hint"]
     return (
-        f"{hint}/work/aids/lock-python.sh /work/repo {facts['date']} "
-        f"/work/draft/environment/requirements.lock /opt/venv {_words(extra)}"
+        f"{hint}/workbench/aids/lock-python.sh /workbench/repo {facts['date']} "
+        f"/workbench/draft/environment/requirements.lock /opt/venv {_words(extra)}"
     ).rstrip()
 
 
 def _compare(facts: dict[str, Any]) -> str:
     neighbours = [f for f in facts["neighbours"] if f not in facts["test_files"]]
     command = (
-        "python3 /work/aids/compare_states.py"
+        "python3 /workbench/aids/compare_states.py"
         f" --runner {facts['project']['runner']} --timeout {SUITE_TIMEOUT_S}"
     )
     if neighbours:
@@ -203,14 +203,14 @@ def _notes(facts: dict[str, Any], summary: dict[str, Any], extra: list[str]) -> 
     ]
     text = "\n".join(lines)
     return (
-        "mkdir -p /work/draft/provenance && "
-        f"cat > /work/draft/provenance/archaeology.md <<'END-OF-NOTES'\n{text}\nEND-OF-NOTES"
+        "mkdir -p /workbench/draft/provenance && "
+        f"cat > /workbench/draft/provenance/archaeology.md <<'END-OF-NOTES'\n{text}\nEND-OF-NOTES"
     )
 
 
 def _unfinished(why: str) -> Generator[str, str, str]:
     text = f"The baseline recipe cannot build this environment: {why}."
-    yield f"cat > /work/draft/UNFINISHED.md <<'END-OF-REASON'\n{text}\nEND-OF-REASON"
+    yield f"cat > /workbench/draft/UNFINISHED.md <<'END-OF-REASON'\n{text}\nEND-OF-REASON"
     return text
 
 

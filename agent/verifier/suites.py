@@ -15,7 +15,7 @@ Shipped beside kit.py. The suite shares a process with the graded code, so this 
 
 As a program it prints the outcomes of a suite as JSON, for the one who writes the verifier:
 
-    python3 suites.py --runner pytest --tree /work/start [--overlay DIR] tests/test_a.py …
+    python3 suites.py --runner pytest --tree /workbench/start [--overlay DIR] tests/test_a.py …
 """
 
 # ruff: noqa: T201, S314, D417

@@ -142,7 +142,7 @@ def write_command(files: dict[str, str]) -> str:
     """A shell command that writes files into the draft."""
     parts = []
     for path, text in files.items():
-        place = f"/work/draft/{path}"
+        place = f"/workbench/draft/{path}"
         parts.append(f"mkdir -p $(dirname {place}) && printf %s {shlex.quote(text)} > {place}")
     return " && ".join(parts)
 

@@ -121,7 +121,7 @@ def test_a_draft_with_a_link_is_sent_back_and_harms_nothing(
     project: projects.Project, tmp_path: Path
 ) -> None:
     model = projects.recording(
-        tmp_path / "r.json", "ln -s /etc/passwd /work/draft/tests/data && check"
+        tmp_path / "r.json", "ln -s /etc/passwd /workbench/draft/tests/data && check"
     )
     result = build_session(
         project.session, settings(project, tmp_path, model, budget=Budget(submissions=1))
@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_no_container_and_loses_nothing(
 ) -> None:
     never = threading.Event()
     reached = threading.Event()
-    provider.says(completion(None, function("echo kept > /work/draft/instruction.md")))
+    provider.says(completion(None, function("echo kept > /workbench/draft/instruction.md")))
     provider.script.append(_Signalling(reached, never))  # type: ignore[arg-type]
     process = subprocess.Popen(
         command_line(project, tmp_path, "openai:scripted"),

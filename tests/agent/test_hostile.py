@@ -58,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project
 def try_hostile(program: str, project: projects.Project, tmp_path: Path) -> BuildResult:
     """Build with a builder that runs a program and goes on."""
     written = projects.write_command({"tests/evil.py": program})
-    run = "timeout 5 python3 /work/draft/tests/evil.py & wait; echo ended"
+    run = "timeout 5 python3 /workbench/draft/tests/evil.py & wait; echo ended"
     return build_session(
         project.session,
         BuildSettings(
@@ -106,7 +106,7 @@ def test_a_session_cannot_make_the_host_run_or_write_anything(tmp_path: Path) ->
         project.session,
         BuildSettings(
             repo=str(project.repository),
-            model=projects.recording(tmp_path / "r.json", "ls /work/draft"),
+            model=projects.recording(tmp_path / "r.json", "ls /workbench/draft"),
             out=tmp_path / "out",
             budget=Budget(turns=1),
         ),

@@ -21,7 +21,7 @@ import sys
 import tomllib
 from typing import Any
 
-DRAFT = pathlib.Path("/work/draft")
+DRAFT = pathlib.Path("/workbench/draft")
 STATES = pathlib.Path("/tmp/states")
 WORK_TREE = pathlib.Path("/app")
 REPEATS = 3
@@ -49,7 +49,7 @@ def make_states() -> tuple[pathlib.Path, pathlib.Path]:
         ["read-tree", choices["start_commit"]],
         ["checkout-index", "-a", f"--prefix={start}/"],
     ):
-        subprocess.run(["git", *arguments], cwd="/work/repo", env=index, capture_output=True)
+        subprocess.run(["git", *arguments], cwd="/workbench/repo", env=index, capture_output=True)
     uncommitted = DRAFT / "start.patch"
     if uncommitted.is_file() and uncommitted.stat().st_size:
         run("git", "apply", "--whitespace=nowarn", str(uncommitted), cwd=start)

@@ -189,7 +189,7 @@ LEAKS: tuple[Bad, ...] = (
         "sealed",
         "the solution",
         {
-            "docker_steps": "COPY fixed.py /tmp/work/ledger.py\nRUN rm -r /tmp/work\n",
+            "docker_steps": "COPY fixed.py /tmp/workbench/ledger.py\nRUN rm -r /tmp/workbench\n",
             "files": {"environment/fixed.py": FIXED.encode()},
         },
     ),
