@@ -151,8 +151,8 @@ def _install_python(facts: dict[str, Any]) -> Generator[str, str, str]:
 def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
     manager = facts["project"]["package_manager"]
     output = yield (
-        f"BUN_VERSION={facts['bun_version']} /workbench/aids/lock-node.sh /workbench/repo {facts['date']} "
-        f"/workbench/draft/environment/deps {manager}"
+        f"BUN_VERSION={facts['bun_version']} /workbench/aids/lock-node.sh /workbench/repo "
+        f"{facts['date']} /workbench/draft/environment/deps {manager}"
     )
     found = re.search(r"^install: (.+)$", output, re.MULTILINE)
     if not found:
