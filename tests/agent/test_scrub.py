@@ -64,7 +64,7 @@ SECRETS: dict[str, tuple[Callable[[], str], list[str]]] = {
     ),
     "stripe": (lambda: "sk_live_" + pick(MIXED, 24), ["stripe.api_key = '{}'"]),
     "hugging face": (lambda: "hf_" + pick(MIXED, 34), ["huggingface-cli login --token {}"]),
-    "npm": (lambda: "npm_" + pick(MIXED, 36), ["//registry.npmjs.org/:_authToken={}"]),
+    "npm": (lambda: "npm_" + pick(MIXED, 36), ["//npm.example.org/:_authToken={}"]),
     "pypi": (lambda: "pypi-AgEIcHlwaS5vcmc" + pick(MIXED, 80), ["password = {}"]),
     "sendgrid": (lambda: f"SG.{pick(MIXED, 22)}.{pick(MIXED, 43)}", ["SENDGRID_API_KEY={}"]),
     "jwt": (jwt, ["Authorization: Bearer {}", "cookie {}"]),
