@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -100,14 +99,6 @@ def remote_url(text: str) -> RemoteUrl:
     # The large hosts do not tell upper from lower case in owner and name.
     key = f"{host}{f':{port}' if port else ''}/{path.lower()}"
     return RemoteUrl(url=url, key=key, host=host, path=path)
-
-
-def cache_folder() -> Path:
-    """Where clones are kept: KETTLE_CACHE, else `kettle` in the user's cache folder."""
-    if own := os.environ.get("KETTLE_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kettle"
 
 
 def obtain(source: str | Path, cache: Path) -> Path:

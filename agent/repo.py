@@ -21,9 +21,10 @@ from typing import NamedTuple, Self
 
 import git
 
-from agent.clone import cache_folder, obtain, update
+from agent.clone import obtain, update
 from agent.errors import RepositoryError
 from agent.gitcommand import SHA, GitError, git_environment, run_git
+from sandbox.cache import cache_dir
 
 MAX_BLOB_BYTES = 64 * 2**20
 """A larger file is not read into memory; sources are far smaller."""
@@ -125,12 +126,12 @@ class Repository:
 
         Args:
             source: a URL, or the path of a local repository (bare or with a work tree).
-            cache: the cache folder; `agent.clone.cache_folder()` when None.
+            cache: the cache folder; `sandbox.cache.cache_dir()` when None.
 
         Raises:
             RepositoryError: it is gone, private, empty, unreachable or no repository.
         """
-        return cls(obtain(source, cache if cache is not None else cache_folder()), source)
+        return cls(obtain(source, cache if cache is not None else cache_dir()), source)
 
     def close(self) -> None:
         """Ends the helper process."""

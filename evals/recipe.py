@@ -17,11 +17,11 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from agent.clone import cache_folder
 from evals.archive import EXECUTABLE, SourceFile, read_sdist, safe_parts
 from evals.errors import RecipeError
 from evals.history import Snapshot, commit_ids, git, write_history
 from evals.index import PipSettings, obtain
+from sandbox.cache import cache_dir
 
 RECIPE = "recipe.toml"
 
@@ -141,7 +141,7 @@ def materialise(
         )
     if to.exists():
         to.rmdir()
-    downloads = (cache or cache_folder()) / "releases"
+    downloads = (cache or cache_dir()) / "releases"
     snapshots: list[Snapshot] = []
     for step in recipe.steps:
         if isinstance(step, Release):
