@@ -246,6 +246,7 @@ class _Build:
                 start=self.origin.start.commit,
                 outcome=[c for one in self.origin.candidates for c in one.commits],
                 texts={
+                    "session.json": self._session_record().decode("utf-8"),
                     "session.md": to_markdown(self.session, SESSION_TEXT_BYTES),
                     "origin.md": briefing.report(self.session, self.repository, self.origin),
                     "origin.json": briefing.facts(self.session, self.repository, self.origin),

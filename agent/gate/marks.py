@@ -6,10 +6,12 @@ every file of an image.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 
 from agent.gate import outcome as outcomes
 from agent.gate.outcome import is_copy, names_of_tests, new_lines
@@ -21,6 +23,16 @@ FIRST_PASS = 12
 """Marks that every file is searched for; only a file that holds one is searched for the rest."""
 COMPILED_NAMES = 2
 """Names of the solution in one compiled file that make it a compiled solution."""
+_COMMON_MODULES = """
+argparse ast asyncio base64 builtins collections collections.abc concurrent.futures contextlib csv
+dataclasses datetime decimal email enum errno fnmatch functools glob gzip hashlib http http.client
+importlib inspect io itertools json logging math multiprocessing operator os os.path pathlib pickle
+platform queue random re secrets select shlex shutil signal socket sqlite3 ssl stat string struct
+subprocess sys tarfile tempfile textwrap threading time token tokenize traceback types typing
+unittest unittest.mock urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree
+zipfile
+"""
+
 MIN_SESSION_CHARS = 60
 """A sentence of the agent's this long recurs nowhere by chance."""
 MAX_SESSION_MARKS = 12
@@ -105,8 +117,10 @@ class Marks:
             # Bytecode that is checked by time records the size of its source (PEP 552).
             if flags == 0 and size == sizes[1] & 0xFFFFFFFF and sizes[0] != sizes[1]:
                 return f"bytecode of a source of {size} bytes, as the solution's {module}.py"
-        seen = [name for name in self.names if name.encode() in data]
-        if len(seen) >= min(COMPILED_NAMES, len(self.names)) and seen:
+        # What the standard library defines stands in the bytecode of anybody's package.
+        own = [name for name in self.names if name not in _standard_names()]
+        seen = [name for name in own if name.encode() in data]
+        if len(seen) >= min(COMPILED_NAMES, len(own)) and seen:
             return f"names that only the solution has: {', '.join(seen[:5])}"
         return ""
 
@@ -212,3 +226,15 @@ def _project_name(start: Tree) -> str:
     if not start.entries:
         return ""
     return detect(list(start.entries), lambda path: start.read(path) or b"").name
+
+
+@cache
+def _standard_names() -> frozenset[str]:
+    """Names that common modules of Python's standard library, and their classes, define."""
+    names: set[str] = set()
+    for module in map(importlib.import_module, _COMMON_MODULES.split()):
+        for name, value in vars(module).items():
+            names.add(name)
+            if isinstance(value, type):
+                names.update(dir(value))
+    return frozenset(names)

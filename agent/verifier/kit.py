@@ -828,7 +828,8 @@ def main(judge: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__)
         raise SystemExit("usage: kit.py JUDGE")
     # The readers are daemon threads; leaving through _exit keeps a stuck one from delaying the end.
     code_ = main(sys.argv[1])
