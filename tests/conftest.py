@@ -14,9 +14,10 @@ import pytest
 from sandbox import bases
 from sandbox.engine import Engine
 
-# A job that a shell puts in the background ignores interrupts, and so would all that it starts;
-# the tests of Ctrl-C need them.
+# A job in the background ignores interrupts, one under nohup hang-ups, and so would all that they
+# start; the tests of such ends need them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What most environments have: Python, the tools of a shell, and a user without rights.
 RECIPE = """\
@@ -41,7 +42,9 @@ def context(dockerfile: str, **files: str) -> bytes:
 
 def containers_of(engine: Engine, process: int) -> set[str]:
     """Containers that a process started, dead or alive; others may work on the same machine."""
-    found = engine.client.containers.list(all=True, filters={"label": "kettle.owner"})
+    found = engine.client.containers.list(
+        all=True, filters={"label": "kettle.owner"}, ignore_removed=True
+    )
     return {str(c.id) for c in found if f"/{process}-" in c.labels["kettle.owner"]}
 
 

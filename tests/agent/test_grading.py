@@ -54,7 +54,9 @@ class TestVerdicts:
         assert "FAIL balance keeps the cents" in nop.log
 
     def test_a_changed_file_is_graded(self, grader: Grader) -> None:
-        wrong = variant("wrong", {"ledger.py": FIXED.replace("Decimal(0)", "1").encode()})
+        broken = FIXED.replace("return Decimal(", "return 1 + Decimal(")
+        assert broken != FIXED
+        wrong = variant("wrong", {"ledger.py": broken.encode()})
         right = variant("right", {"ledger.py": FIXED.encode(), "new/deep/x.txt": b""}, base=NOP)
         assert grader.grade(wrong).reward == 0
         assert grader.grade(right).reward == 1

@@ -55,10 +55,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project
     return projects.make(tmp_path)
 
 
-def try_hostile(program: str, project: projects.Project, tmp_path: Path) -> BuildResult:
+def try_hostile(
+    program: str, project: projects.Project, tmp_path: Path, limits: Limits = SMALL
+) -> BuildResult:
     """Build with a builder that runs a program and goes on."""
     written = projects.write_command({"tests/evil.py": program})
-    run = "timeout 5 python3 /workbench/draft/tests/evil.py & wait; echo ended"
+    run = "timeout 10 python3 /workbench/draft/tests/evil.py & wait; echo ended"
     return build_session(
         project.session,
         BuildSettings(
@@ -66,7 +68,7 @@ def try_hostile(program: str, project: projects.Project, tmp_path: Path) -> Buil
             model=projects.recording(tmp_path / "r.json", written, run, "echo still here"),
             out=tmp_path / "out",
             budget=Budget(minutes=2, submissions=1),
-            limits=SMALL,
+            limits=limits,
         ),
     )
 
@@ -87,7 +89,7 @@ def test_a_full_sandbox_ends_the_build_and_keeps_what_was_said(
 ) -> None:
     before = containers_of(engine, os.getpid())
     with pytest.raises(SandboxFull):
-        try_hostile(FILLER, project, tmp_path)
+        try_hostile(FILLER, project, tmp_path, Limits(disk_bytes=256 << 20))
     trajectory = next((tmp_path / "out").glob(".builds/*/trajectory.json")).read_text()
     assert "evil.py" in trajectory
     assert containers_of(engine, os.getpid()) <= before
