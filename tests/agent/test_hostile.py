@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,14 +86,17 @@ def test_hostile_code_ends_in_a_verdict(
     assert containers_of(engine, os.getpid()) <= before
 
 
-def test_a_full_sandbox_ends_the_build_and_keeps_what_was_said(
+def test_a_disk_filler_is_stopped_and_what_was_said_is_kept(
     project: projects.Project, tmp_path: Path, engine: Engine
 ) -> None:
     before = containers_of(engine, os.getpid())
-    with pytest.raises(SandboxFull):
+    free = shutil.disk_usage("/").free
+    # The limit on one file's size stops it, or the watchdog that measures the whole container.
+    with contextlib.suppress(SandboxFull):
         try_hostile(FILLER, project, tmp_path, Limits(disk_bytes=256 << 20))
     trajectory = next((tmp_path / "out").glob(".builds/*/trajectory.json")).read_text()
     assert "evil.py" in trajectory
+    assert shutil.disk_usage("/").free > free - (2 << 30)
     assert containers_of(engine, os.getpid()) <= before
 
 
