@@ -1,0 +1,90 @@
+"""`python -m agent build`: one environment from one session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands.console import JsonOption, QuietOption, SessionArgument, err, out, print_json
+from agent.commands.exits import ExitCode
+
+
+def build(
+    session: SessionArgument,
+    repo: Annotated[
+        str | None,
+        typer.Option(help="The repository: a URL or a local clone. Default: from the session."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Builder: baseline, anthropic:NAME, openai:NAME or replay:FILE. "
+            "Default: the provider whose key is set, else baseline.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for finished environments.")
+    ] = Path("environments"),
+    turns: Annotated[int | None, typer.Option(min=1, help="Budget: replies of the model.")] = 100,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Budget: input and output tokens.")
+    ] = None,
+    dollars: Annotated[float | None, typer.Option(min=0, help="Budget: US dollars.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Budget: minutes.")] = 60,
+    submissions: Annotated[int | None, typer.Option(min=1, help="Budget: submissions.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="How often the gate grades nop and oracle.")
+    ] = 3,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget an earlier build of this session.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Build one environment from one session.
+
+    The session is read, its repository found, the start state and the outcome reconstructed; a
+    builder then finishes the draft in a sandbox until the gate passes or a budget is spent. An
+    interrupted build goes on where it stopped when the same command is run again.
+
+    Try:
+
+      python -m agent build rollout.jsonl
+
+      python -m agent build session.jsonl --repo ../clone --model baseline
+
+      python -m agent build session.jsonl -m anthropic:claude-sonnet-4-5 --dollars 3 --json
+    """
+    from agent.budget import Budget
+    from agent.build import BuildSettings, build_session
+    from agent.console import Progress
+    from agent.gate import GateSettings
+    from agent.summary import show_build
+
+    settings = BuildSettings(
+        repo=repo,
+        model=model,
+        out=to,
+        budget=Budget(
+            turns=turns, tokens=tokens, dollars=dollars, minutes=minutes, submissions=submissions
+        ),
+        gate=GateSettings(repeats=repeats),
+        fresh=fresh,
+    )
+    with Progress(err, budget=settings.budget, quiet=quiet) as progress:
+        result = build_session(session, settings, on_event=progress.show)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        show_build(result, out)
+    return {
+        "accepted": ExitCode.ACCEPTED,
+        "rejected": ExitCode.REJECTED,
+        "gate-failed": ExitCode.GATE_FAILED,
+        "budget-spent": ExitCode.GATE_FAILED,
+        "infrastructure": ExitCode.INFRASTRUCTURE,
+    }[result.status]

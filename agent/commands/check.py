@@ -1,0 +1,76 @@
+"""`python -m agent check`: the gate on any environment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands.console import JsonOption, QuietOption, err, out, print_json
+from agent.commands.exits import ExitCode
+
+
+class Depth(StrEnum):
+    """How thorough the gate is."""
+
+    core = "core"
+    full = "full"
+
+
+def check(
+    environment: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A Harbor task directory; Kettle's or any other.")
+    ],
+    repeats: Annotated[int, typer.Option(min=1, help="How often nop and oracle are graded.")] = 3,
+    budget: Annotated[float, typer.Option(min=1, help="Seconds that the gate may take.")] = 600,
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            help="core: does it work. full: also partial and mutated solutions, rewrites, cheats."
+        ),
+    ] = Depth.core,
+    write: Annotated[
+        bool, typer.Option("--write", help="Record the report in DIR/provenance/gate.json.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Run the gate on an environment.
+
+    Builds its image, grades doing nothing and the reference solution, repeats both, and looks for
+    leaks. Works on any Harbor task directory.
+
+    Try:
+
+      python -m agent check environments/parse-1a2b3c4d
+
+      python -m agent check task/ --repeats 10 --json > report.json
+    """
+    from agent.console import Progress
+    from agent.environment import Environment
+    from agent.gate import GateSettings
+    from agent.gate import run as run_gate
+    from agent.gate.report import as_table, write_report
+    from agent.progress import GateProgress, PhaseStarted
+    from sandbox.engine import Engine
+
+    subject = Environment.load(environment)
+    with Progress(err, quiet=quiet) as progress, Engine.connect() as engine:
+        progress.show(PhaseStarted("gate", str(environment)))
+        report = run_gate(
+            engine,
+            subject,
+            settings=GateSettings(repeats=repeats, budget_s=budget, depth=depth.value),
+            on_progress=lambda c: progress.show(GateProgress(c.name, c.verdict, c.summary)),
+        )
+    if write:
+        write_report(subject, report)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        out.print(as_table(report))
+    if report.passed:
+        return ExitCode.ACCEPTED
+    return ExitCode.INFRASTRUCTURE if report.failed_for_infrastructure else ExitCode.GATE_FAILED
