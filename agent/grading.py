@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import threading
 import time
@@ -100,12 +101,18 @@ class Conditions:
     Attributes:
         label: what reports call it.
         env: variables for the test script.
-        cpus: processor cores; None means what the task asks for.
+        cpu_share: of the processor cores that the task asks for.
+        files: put into the container beforehand, as root's, by absolute path.
+        prefix: shell assignments put before the test script's name.
+        arrange: shell commands that root runs beforehand; whether they succeed is noted.
     """
 
     label: str = "plain"
     env: Mapping[str, str] = field(default_factory=dict)
-    cpus: float | None = None
+    cpu_share: float = 1.0
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    prefix: str = ""
+    arrange: str = ""
 
 
 PLAIN = Conditions()
@@ -124,6 +131,7 @@ class Grade:
         log: the verifier's output.
         seconds: wall time of the verifier alone.
         solve_log: output of the candidate's script, where it ran in the same container.
+        arranged: whether the conditions could be arranged as asked.
     """
 
     status: Literal["graded", "error", "timeout"]
@@ -133,6 +141,7 @@ class Grade:
     log: str = ""
     seconds: float = 0.0
     solve_log: str = ""
+    arranged: bool = True
 
     @property
     def passed(self) -> bool:
@@ -261,7 +270,8 @@ class Grader:
             entries |= _below(TESTS[1:], Tree.from_tar(self._tests).entries)
             if delta:
                 entries |= _below(WORK_TREE[1:], delta.put)
-            # One upload for both: each costs the engine as much as a short verifier.
+            entries |= _surroundings(conditions)
+            # One upload for all: each costs the engine as much as a short verifier.
             box.put_tree("/", pack(entries))
             return self._verify(box, conditions)
 
@@ -278,7 +288,7 @@ class Grader:
                 box.put_tree(self.workdir, pack(entries), owner=self._solver)
             tests = {TESTS[1:]: self._tests_folder()}
             tests |= _below(TESTS[1:], Tree.from_tar(self._tests).entries)
-            box.put_tree("/", pack(tests))
+            box.put_tree("/", pack(tests | _surroundings(conditions)))
             grade = self._verify(box, conditions)
             return Grade(**{**grade.__dict__, "solve_log": log[-LOG_LIMIT_CHARS:]})
 
@@ -334,8 +344,12 @@ class Grader:
     def _verify(self, box: Sandbox, conditions: Conditions) -> Grade:
         config = self.environment.config.verifier
         known, wanted = literal_env(config.env)
+        arranged = True
+        if conditions.arrange:
+            done = box.run(conditions.arrange, timeout_s=PREPARE_S, cwd="/")
+            arranged = done.exit_code == 0
         result = box.run(
-            f"{TESTS}/test.sh",
+            f"{conditions.prefix} {TESTS}/test.sh".lstrip(),
             timeout_s=config.timeout_sec,
             user=self._verifier,
             cwd=self.workdir,
@@ -346,13 +360,20 @@ class Grader:
             log = f"[not set, because they would come from the host: {', '.join(wanted)}]\n" + log
         if result.timed_out:
             why = f"stopped at the verifier's own limit of {config.timeout_sec:g} s"
-            return Grade("timeout", why=why, log=log, seconds=result.seconds)
+            return Grade("timeout", why=why, log=log, seconds=result.seconds, arranged=arranged)
         try:
             rewards = read_reward(*self._reward_files(box))
         except ValueError as e:
             why = f"{e} (the test script ended with exit code {result.exit_code})"
-            return Grade("error", why=why, log=log, seconds=result.seconds)
-        return Grade("graded", rewards["reward"], rewards, log=log, seconds=result.seconds)
+            return Grade("error", why=why, log=log, seconds=result.seconds, arranged=arranged)
+        return Grade(
+            "graded",
+            rewards["reward"],
+            rewards,
+            log=log,
+            seconds=result.seconds,
+            arranged=arranged,
+        )
 
     def _reward_files(self, box: Sandbox) -> tuple[bytes | None, bytes | None]:
         found: list[bytes | None] = []
@@ -388,7 +409,9 @@ class Grader:
         config = self.environment.config
         solve_s = config.agent.timeout_sec or DEFAULT_SOLVE_S
         limits = Limits(
-            cpus=conditions.cpus or config.environment.cpus or Limits.cpus,
+            # A share of what there is: asking for eight of two cores is no hardship.
+            cpus=min(config.environment.cpus or Limits.cpus, float(os.cpu_count() or 1))
+            * conditions.cpu_share,
             memory_bytes=(config.environment.memory_mb or 0) << 20 or 4 * GIB,
             lifetime_s=int(solve_s + config.verifier.timeout_sec) + LIFETIME_MARGIN_S,
         )
@@ -458,6 +481,10 @@ def timed(begun: float) -> float:
 
 def _below(prefix: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return {f"{prefix}/{path}": entry for path, entry in entries.items()}
+
+
+def _surroundings(conditions: Conditions) -> dict[str, Entry]:
+    return {path.lstrip("/"): Entry("file", data=d) for path, d in conditions.files.items()}
 
 
 def _with_links(tree: Tree, links: Mapping[str, str]) -> Tree:

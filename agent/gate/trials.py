@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as OutOfTime
 from types import TracebackType
 from typing import TypeVar
 
 from agent.environment import Environment
-from agent.gate import outcome
+from agent.gate import conditions, outcome
 from agent.gate.outcome import Outcome
 from agent.gate.settings import GateSettings
 from agent.grading import NOP, ORACLE, PLAIN, Candidate, CandidateFailed, Conditions, Grade, Grader
@@ -105,25 +106,46 @@ class Trials:
         return self._pool.submit(retried, lambda: judge.grade(candidate, conditions))
 
     def begin_core(self) -> None:
-        """Queue the grades of nop and oracle, what tells most first."""
+        """Queue the grades of nop and oracle, what tells most first.
+
+        The first of each is plain; the repeats change the conditions, see `agent.gate.conditions`.
+        """
         with self._lock:
             candidates = [ORACLE, NOP] if self.environment.has_oracle else [NOP]
             for number in range(self.settings.repeats):
+                parts = conditions.of_repeat(number, self.settings.seed)
+                around = conditions.together(parts)
                 # The first oracle is applied while the first nops are graded already.
                 for candidate in candidates if number % 2 == 0 else reversed(candidates):
-                    self._grades[candidate.name, number] = self.submit(candidate)
+                    self._grades[candidate.name, number] = self.submit(candidate, around)
 
     def grade(self, candidate: Candidate, number: int = 0) -> Grade:
         """The grade of nop or oracle in one of the repeats; waits for it.
 
         Raises:
-            Unready: it was not queued, or was given up.
+            Unready: it was not queued, was given up, or had not begun when the budget was spent.
             SandboxError: the engine failed twice.
         """
         future = self._grades.get((candidate.name, number))
-        if future is None or future.cancelled():
+        grade = self.awaited(future) if future is not None else None
+        if grade is None:
             raise Unready(f"{candidate.name} was not graded")
-        return future.result()
+        return grade
+
+    def awaited(self, future: Future[Grade]) -> Grade | None:
+        """A grade once it is there; None when it was dropped or the budget is spent.
+
+        One that runs when the budget is spent still comes to its end, at the verifier's own limit
+        at the latest; one that waits is not begun any more.
+        """
+        if future.cancelled():
+            return None
+        try:
+            return future.result(timeout=self.seconds_left)
+        except OutOfTime:
+            return None if future.cancel() else future.result()
+        except CancelledError:
+            return None
 
     def give_up_repeats(self) -> None:
         """Drop repeats that have not begun: they would repeat a wrong verdict."""

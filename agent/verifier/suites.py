@@ -185,10 +185,17 @@ def outcomes(
         return _python(runner, tree, files, args, env, program, timeout_s, config)
     if runner not in RUNNERS:
         raise kit.KitError(f"no such runner: {runner}; known are {', '.join(RUNNERS)}")
+    if _reversed():
+        files = list(reversed(files))
     _link_node_modules(tree)
     if runner == "node:test":
         return _node_test(tree, files, args, env, program, timeout_s)
     return _javascript(runner, tree, files, args, env, program, timeout_s)
+
+
+def _reversed() -> bool:
+    """Whether the tests are to run in reversed order, as one who looks for flakiness asks."""
+    return os.environ.get("KIT_ORDER") == "reversed"
 
 
 # --- preparing the copy --------------------------------------------------------------------------
@@ -457,6 +464,9 @@ _PYTEST = (
 import pytest
 sys.path.insert(0, os.getcwd())
 class Outcomes:
+    def pytest_collection_modifyitems(self, items):
+        if job["reversed"]:
+            items.reverse()
     def pytest_collectreport(self, report):
         if report.failed:
             seen[report.nodeid] = "error"
@@ -513,6 +523,14 @@ for name in job["files"]:
         sys.path.insert(0, os.path.abspath(folder))
         dotted = os.path.basename(name)[:-3]
     suite.addTests(unittest.defaultTestLoader.loadTestsFromName(dotted))
+if job["reversed"]:
+    def flat(tests):
+        for test in tests:
+            if isinstance(test, unittest.TestSuite):
+                yield from flat(test)
+            else:
+                yield test
+    suite = unittest.TestSuite(reversed(list(flat(suite))))
 result = unittest.TextTestRunner(resultclass=Outcomes, verbosity=1).run(suite)
 json.dump({"code": 0 if result.wasSuccessful() else 1, "outcomes": seen}, out)
 out.close()
@@ -531,7 +549,7 @@ def _python(
     config: str | None,
 ) -> Report:
     given = list(program or [kit.python()])
-    job: dict[str, Any] = {"files": list(files)}
+    job: dict[str, Any] = {"files": list(files), "reversed": _reversed()}
     if runner == "pytest":
         # pytest resolves paths in its configuration from the file's folder, so a copy of it lies
         # at the root of the tree, under a name that nobody could have prepared.

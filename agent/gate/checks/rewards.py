@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from agent.gate.said import Said, clip, failed, not_applicable, passed, untried
-from agent.gate.trials import Trials
+from agent.gate import conditions
+from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
+from agent.gate.trials import Trials, Unready
 from agent.grading import NOP, ORACLE, Candidate, CandidateFailed, Grade, Grader
+
+MIN_REPEATS = 2
+PLAIN_AGAIN = 2
+"""Plain grades more, to tell chance from conditions, once a verdict has changed."""
+SHOWN_CHARS = 1500
+"""Of each of the two outputs that differ."""
 
 
 def nop_fails(trials: Trials) -> Said:
@@ -72,44 +79,94 @@ def oracle_passes(trials: Trials) -> Said:
 
 
 def stable(trials: Trials) -> Said:
-    """Grading the same tree again gives the same verdict, every time.
+    """Grading the same tree again gives the same verdict, whatever the day and the machine.
 
-    Nop and oracle are graded in as many fresh containers as the settings say.
+    Nop and oracle are graded in as many fresh containers as the settings say, side by side. The
+    first grade is plain; the repeats change what a sound verdict does not depend on: the time zone,
+    the locale, Python's hash seed, the order of the tests (of pytest, and of suites run by the
+    kit), the wall clock (by three years) and the share of the processor. When a verdict changes,
+    each condition is tried alone, and the one that did it is named.
     """
-    if trials.settings.repeats < 2:
+    if trials.settings.repeats < MIN_REPEATS:
         return not_applicable("graded once only")
     if not trials.core_works:
         return untried("the first verdicts are wrong already")
-    candidates = [NOP, ORACLE]
     odd: list[str] = []
+    labels: list[str] = []
+    missed: list[str] = []
     seconds: dict[str, list[float]] = {}
-    for candidate in candidates:
-        grades = [trials.grade(candidate, n) for n in range(trials.settings.repeats)]
-        seconds[candidate.name] = [g.seconds for g in grades]
-        odd += _odd(candidate, grades)
+    for candidate in (NOP, ORACLE):
+        first = trials.grade(candidate)
+        seconds[candidate.name] = [first.seconds]
+        for number in range(1, trials.settings.repeats):
+            parts = conditions.of_repeat(number, trials.settings.seed)
+            labels += [p.label for p in parts]
+            try:
+                grade = trials.grade(candidate, number)
+            except Unready:
+                missed.append(f"{candidate.name}, number {number + 1}")
+                continue
+            seconds[candidate.name].append(grade.seconds)
+            if not grade.arranged:
+                missed += [f"{p.label}: impossible in this image" for p in parts if p.arrange]
+            if not same(first, grade) and not odd:
+                odd = _explained(trials, candidate, first, grade, number)
+    if trials.settings.repeats > 1 and conditions.later() is None:
+        missed.append("a later clock: there is no C compiler here to make what moves it")
+    tried = list(dict.fromkeys(labels))
+    details = {"seconds": seconds, "conditions": tried, "missed": missed}
     if odd:
-        return failed(
-            "the same tree gets different verdicts",
-            *odd,
-            "Look for order, time, ports, temporary files, hash seeds and races in the tests.",
-            seconds=seconds,
-        )
+        return failed(odd[0], *odd[1:], **details)
+    if not any(len(s) > 1 for s in seconds.values()):
+        return untried("the budget was spent before the first repeat", **details)
     longest = max(max(s) for s in seconds.values())
     return passed(
-        f"{trials.settings.repeats} × the same verdicts, {longest:.1f} s at most", seconds=seconds
+        f"{min(len(s) for s in seconds.values())} × the same verdicts, {longest:.1f} s at most",
+        listing(tried, "Under these conditions, several at a time:"),
+        listing(missed, "Not tried:") if missed else "",
+        **details,
     )
 
 
-def _odd(candidate: Candidate, grades: list[Grade]) -> list[str]:
-    first = grades[0]
-    for number, grade in enumerate(grades[1:], start=2):
-        if (grade.status, grade.rewards) != (first.status, first.rewards):
-            return [
-                f"{candidate.name}: {first.verdict} at first, {grade.verdict} at number {number}.",
-                "At first:\n" + clip(first.log, 1500),
-                f"At number {number}:\n" + clip(grade.log, 1500),
-            ]
-    return []
+def same(one: Grade, other: Grade) -> bool:
+    """Whether two grades are the same verdict; outputs and times may differ."""
+    return (one.status, one.rewards) == (other.status, other.rewards)
+
+
+def _explained(
+    trials: Trials, candidate: Candidate, first: Grade, other: Grade, number: int
+) -> list[str]:
+    """A changed verdict's cause, found by trying each condition alone: a summary and evidence."""
+    parts = conditions.of_repeat(number, trials.settings.seed)
+    again = [trials.submit(candidate) for _ in range(PLAIN_AGAIN)]
+    alone = [(part, trials.submit(candidate, part)) for part in parts]
+    plain = [g for g in map(trials.awaited, again) if g is not None]
+    unlike = next((g for g in plain if not same(g, first)), None)
+    if unlike is not None:
+        label, shown = "graded again under the same conditions", unlike
+        summary = "the same tree gets different verdicts under the same conditions"
+        advice = "Look for random values, races, ports, temporary files and hash seeds."
+    else:
+        grades = [(part, trials.awaited(future)) for part, future in alone]
+        guilty = [(part, g) for part, g in grades if g is not None and not same(first, g)]
+        if guilty:
+            label, shown = guilty[0][0].label, guilty[0][1]
+            named = "; ".join(part.label for part, _ in guilty)
+            summary = f"the same tree gets different verdicts: {named}"
+        else:
+            label, shown = conditions.together(parts).label, other
+            summary = "the same tree gets different verdicts, under several conditions at once"
+        advice = (
+            "A verdict may depend neither on the day nor on the machine: give the project a fixed "
+            "date, zone, locale or order where it needs one, or compare without it."
+        )
+    return [
+        summary,
+        f"{candidate.name}: {first.verdict} at first, {shown.verdict} with: {label}.",
+        "At first:\n" + clip(first.log, SHOWN_CHARS),
+        f"With {label}:\n" + clip(shown.log, SHOWN_CHARS),
+        advice,
+    ]
 
 
 def _log(grade: Grade) -> str:

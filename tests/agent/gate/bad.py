@@ -126,17 +126,6 @@ CORE: tuple[Bad, ...] = (
         {"without": ("solution/solve.sh", "solution/oracle.patch")},
     ),
     Bad(
-        "verdicts differ from run to run",
-        "stable",
-        "different verdicts",
-        {
-            "files": shell(
-                SOLVED + 'echo "{\\"reward\\": $reward, \\"n\\": $RANDOM}"'
-                " > /logs/verifier/reward.json\n"
-            )
-        },
-    ),
-    Bad(
         "the verifier installs what it needs while it grades",
         "offline",
         "pip install",
