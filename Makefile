@@ -6,6 +6,9 @@ PYTHON ?= $(firstword $(foreach name,python3.11 /usr/bin/python3.11 python3 pyth
 RUN := .venv/bin/python
 DEMO ?= $(CURDIR)/demo
 DEMO_ITEM ?= parse-hyphens
+# As many processes as there are cores; more than four would only queue for the engine. A file's tests
+# stay together, so that what they share is made once.
+TEST_OPTIONS ?= -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo test check bench format clean
@@ -26,7 +29,7 @@ demo: setup ## turn a bundled session into an environment, in ./demo
 	@$(RUN) -m agent build $(DEMO)/session.jsonl --repo $(DEMO)/repository --out $(DEMO)/environments
 
 test: setup ## run every test, against the real engine
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest $(TEST_OPTIONS)
 
 check: install ## formatting, lint and types
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check . && $(RUN) -m mypy

@@ -26,7 +26,7 @@ import docker.errors
 from docker.models.containers import Container
 from docker.types import LogConfig, Ulimit
 
-from sandbox import build, reaper
+from sandbox import build, layers, reaper
 from sandbox.build import BuiltImage
 from sandbox.container import Sandbox
 from sandbox.daemon import engine_errors, explain, open_client
@@ -61,7 +61,8 @@ class Engine:
         with engine_errors("ask the engine about itself"):
             about = client.info()
         self._cpus = float(about.get("NCPU") or 1)
-        self._watchdog = Watchdog(str(about.get("DockerRootDir") or ""))
+        self._disk = str(about.get("DockerRootDir") or "")
+        self._watchdog = Watchdog(self._disk)
         self._sandboxes: set[Sandbox] = set()
         self._images: list[str] = []
         # Layers that builds made or found, and when the build began.
@@ -103,6 +104,7 @@ class Engine:
         timeout_s: float = BUILD_S,
         on_line: Callable[[str], None] | None = None,
         keep: bool = False,
+        keep_layers: bool = False,
     ) -> BuiltImage:
         """Builds an image.
 
@@ -114,13 +116,15 @@ class Engine:
             on_line: called with each line of the build's output.
             keep: leave the image when the engine is closed. Without it the image and the layers
                 that no other image uses are removed.
+            keep_layers: leave the layers for later builds (`sandbox.layers`), though not the image.
 
         Raises:
             BuildFailed: a step failed or the time was up; carries the end of the log.
         """
         self._check_open()
         labels = {} if keep else reaper.labels(self.run_id, reaper.IMAGE_LIFETIME_S, "image")
-        layers: list[str] = []
+        made: list[str] = []
+        built: BuiltImage | None = None
         began = time.time()
         try:
             built = build.run(
@@ -130,12 +134,14 @@ class Engine:
                 timeout_s=timeout_s,
                 on_line=on_line,
                 labels=labels,
-                layers=layers,
+                layers=made,
             )
         finally:
+            if keep_layers:
+                layers.hold(self.client, made, built.id if built else None)
             if not keep:
                 with self._lock:
-                    self._layers += [(layer, began) for layer in layers]
+                    self._layers += [(layer, began) for layer in made]
         if not keep:
             with self._lock:
                 self._images.append(built.id)
@@ -226,7 +232,10 @@ class Engine:
         return sandbox
 
     def reap(self) -> int:
-        """Removes the containers, volumes and images that dead runs left; returns how many."""
+        """Removes the containers, volumes and images that dead runs left; returns how many.
+
+        Layers that builds left on purpose go too when their time is up.
+        """
         removed = 0
         with engine_errors("look for what dead runs left"):
             only = {"label": reaper.RUN}
@@ -240,6 +249,7 @@ class Engine:
                 if reaper.is_abandoned(volume.get("Labels") or {}):
                     self.client.api.remove_volume(volume["Name"], force=True)
                     removed += 1
+            layers.trim(self.client, self._disk)
         return removed
 
     def close(self) -> None:

@@ -1,12 +1,22 @@
-"""Fixtures for all rooms: a connected engine and an image to run things in."""
+"""Fixtures for all rooms: a connected engine and images to run things in.
+
+The tests run in several processes at once (pytest-xdist), beside whatever else uses the engine. So
+an image that tests share is made under a lock, nobody counts what is not its own, and images that
+were there before the tests are there after them, unchanged.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
+import os
 import signal
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import docker.errors
 import pytest
@@ -48,28 +58,61 @@ def containers_of(engine: Engine, process: int) -> set[str]:
     return {str(c.id) for c in found if f"/{process}-" in c.labels["kettle.owner"]}
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Holds a lock against all test processes on this machine; a test's own cache has no say."""
+    path = Path(tempfile.gettempdir()) / f"kettle-tests-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def shared_images(engine: Engine) -> dict[str, str]:
+    """The content behind each public base and each image that is kept between runs, by tag."""
+    found = engine.client.api.images()
+    return {
+        tag: str(image["Id"])
+        for image in found
+        for tag in image["RepoTags"] or ()
+        if tag.startswith(("debian:", "kettle-bootstrap:", "kettle-workbench:"))
+    }
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The container engine; everything started through it is gone after the tests."""
     with Engine.connect() as connected:
+        before = shared_images(connected)
         yield connected
+        after = shared_images(connected)
+        changed = {tag for tag, content in before.items() if after.get(tag) != content}
+        assert not changed, "tests must leave the images that everybody uses as they are"
 
 
 @pytest.fixture(scope="session")
 def bare_image(engine: Engine) -> str:
     """Debian without Python."""
-    return bases.ensure(engine).tag
+    with one_at_a_time():
+        return bases.ensure(engine).tag
+
+
+@pytest.fixture(scope="session")
+def workbench(engine: Engine, bare_image: str) -> str:
+    """The image of a builder's sandbox; tests of whole builds ask for it, so it is made once."""
+    with one_at_a_time():
+        return bases.workbench(engine, bare_image)
 
 
 @pytest.fixture(scope="session")
 def base_image(engine: Engine, bare_image: str) -> str:
     """Debian with python3, procps, patch, tini and the user solver (1000); kept between runs."""
-    trusted = bases.trusted_base(engine, bare_image)
-    recipe = RECIPE.format(base=trusted)
-    base_id = str(engine.client.images.get(trusted).id)
-    tag = f"kettle-test-python:{hashlib.sha256((recipe + base_id).encode()).hexdigest()[:12]}"
-    try:
-        engine.client.images.get(tag)
-    except docker.errors.ImageNotFound:
-        engine.build(context(recipe), tag=tag, keep=True)
-    return tag
+    with one_at_a_time():
+        trusted = bases.trusted_base(engine, bare_image)
+        recipe = RECIPE.format(base=trusted)
+        base_id = str(engine.client.images.get(trusted).id)
+        tag = f"kettle-test-python:{hashlib.sha256((recipe + base_id).encode()).hexdigest()[:12]}"
+        try:
+            engine.client.images.get(tag)
+        except docker.errors.ImageNotFound:
+            engine.build(context(recipe), tag=tag, keep=True)
+        return tag

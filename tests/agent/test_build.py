@@ -32,7 +32,7 @@ PATIENCE_S = 120
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workbench: str) -> None:
     """A cache of the test's own, so that nothing of the user's is touched."""
     monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
 

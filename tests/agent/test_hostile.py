@@ -52,7 +52,7 @@ SMALL = Limits(processes=256, memory_bytes=1 << 30, disk_bytes=2 << 30)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> projects.Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workbench: str) -> projects.Project:
     monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
     return projects.make(tmp_path)
 
@@ -100,8 +100,9 @@ def test_a_disk_filler_is_stopped_and_what_was_said_is_kept(
     assert containers_of(engine, os.getpid()) <= before
 
 
-def test_a_session_cannot_make_the_host_run_or_write_anything(tmp_path: Path) -> None:
-    project = projects.make(tmp_path)
+def test_a_session_cannot_make_the_host_run_or_write_anything(
+    project: projects.Project, tmp_path: Path
+) -> None:
     evil = tmp_path / "evil"
     lines = project.session.read_text()
     project.session.write_text(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ from sandbox.trust import HostTrust, read_host_trust
 from tests.sandbox.authority import make_authority
 from tests.sandbox.registry import OneImage, digest, registry
 
-HIDDEN = "pa55word-of-the-index"
+# Trust that no other process has, so that nobody else wants the images that rest on it.
+HIDDEN = f"pa55word-{os.getpid()}"
+TIMEOUT = str(os.getpid())
 INDEX = f"https://reader:{HIDDEN}@packages.example.org/simple"
 NOTHING = HostTrust()
 TRUSTS_IT = "RUN openssl verify -CApath /etc/ssl/certs /ca.crt\n"
@@ -45,18 +49,23 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_authority(tmp_path_factory.mktemp("ca"))
 
 
+MADE: set[str] = set()
+"""Local bases that the tests' own trust made."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leave_no_images(engine: Engine) -> Iterator[None]:
-    """Removes the local bases that the tests' own trust made."""
-    bases.trusted_base(engine, bases.BOOKWORM)
-    before = local_bases(engine)
     yield
-    for tag in local_bases(engine) - before:
+    for tag in MADE:
         engine.client.images.remove(tag, force=True)
 
 
-def local_bases(engine: Engine) -> set[str]:
-    return {tag for image in engine.client.images.list("kettle-base") for tag in image.tags}
+def with_trust(
+    engine: Engine, text: str, *, trust: HostTrust, said: Callable[[str], None] | None = None
+) -> str:
+    rewritten = bases.with_trust(engine, text, said, trust)
+    MADE.update(re.findall(r"kettle-base:\S+", rewritten))
+    return rewritten
 
 
 def test_a_base_that_is_there_is_used_as_it_is(engine: Engine) -> None:
@@ -100,7 +109,7 @@ def test_an_image_in_which_nothing_runs_is_used_as_it_is(
     engine: Engine, pulled: str, tmp_path: Path
 ) -> None:
     text = f"FROM {pulled}:1\nRUN true\n"
-    assert bases.with_trust(engine, text, trust=trust_of(tmp_path, PIP_TIMEOUT="7")) == text
+    assert with_trust(engine, text, trust=trust_of(tmp_path, PIP_TIMEOUT=TIMEOUT)) == text
 
 
 def test_the_image_here_stands_in_for_a_pinned_one_that_no_registry_has(engine: Engine) -> None:
@@ -115,8 +124,8 @@ def test_a_dockerfile_on_an_image_that_nobody_has_stays_as_it_is(
 ) -> None:
     text = "FROM kettle-test-no-such-image:1\nRUN true\n"
     said: list[str] = []
-    trust = trust_of(tmp_path, PIP_TIMEOUT="7")
-    assert bases.with_trust(engine, text, said.append, trust) == text
+    trust = trust_of(tmp_path, PIP_TIMEOUT=TIMEOUT)
+    assert with_trust(engine, text, said=said.append, trust=trust) == text
     assert any("used as it is" in line for line in said)
 
 
@@ -130,7 +139,7 @@ def test_a_private_authority_is_trusted_inside_a_build(
     with pytest.raises(BuildFailed):
         engine.build(context(text, **{"ca.crt": certificate}), network=False)
 
-    rewritten = bases.with_trust(engine, text, trust=trust)
+    rewritten = with_trust(engine, text, trust=trust)
     engine.build(context(rewritten, **{"ca.crt": certificate}), network=False)
 
 
@@ -141,7 +150,7 @@ def test_the_finished_environment_says_nothing_of_the_hosts_trust(
     with_trust = trust_of(tmp_path, SSL_CERT_FILE=str(authority), http_proxy="http://p.example:1")
     configs = []
     for trust in (NOTHING, with_trust):
-        built = engine.build(context(bases.with_trust(engine, text, trust=trust)), network=False)
+        built = engine.build(context(with_trust(engine, text, trust=trust)), network=False)
         config = engine.client.images.get(built.id).attrs["Config"]
         # The engine's own labels have times in them.
         configs.append([config["Env"], config["User"], config["Cmd"], sorted(config["Labels"])])
@@ -155,14 +164,14 @@ def test_build_steps_see_the_variables_that_some_programs_need(
     text = (
         f'FROM {bases.BOOKWORM}\nRUN test -s "$SSL_CERT_FILE" && test -s "$NODE_EXTRA_CA_CERTS"\n'
     )
-    engine.build(context(bases.with_trust(engine, text, trust=trust)), network=False)
+    engine.build(context(with_trust(engine, text, trust=trust)), network=False)
 
 
 def test_no_credentials_in_history_labels_or_log(engine: Engine, tmp_path: Path) -> None:
     trust = trust_of(tmp_path, KETTLE_HOST_TRUST="credentials", PIP_INDEX_URL=INDEX)
     said: list[str] = []
     text = f"FROM {bases.BOOKWORM}\nRUN grep -q {HIDDEN[:8]} /etc/pip.conf\n"
-    rewritten = bases.with_trust(engine, text, said.append, trust)
+    rewritten = with_trust(engine, text, said=said.append, trust=trust)
     built = engine.build(context(rewritten), network=False, on_line=said.append)
     image = engine.client.images.get(built.id)
     assert HIDDEN not in json.dumps(image.history()) + json.dumps(image.attrs)
@@ -172,24 +181,23 @@ def test_no_credentials_in_history_labels_or_log(engine: Engine, tmp_path: Path)
 def test_a_mirror_replaces_debians_archive_in_the_sources(engine: Engine, tmp_path: Path) -> None:
     sources = tmp_path / "root/etc/apt/sources.list"
     sources.parent.mkdir(parents=True)
-    sources.write_text("deb https://m.example/debian bookworm main\n")
+    sources.write_text(f"deb https://m{TIMEOUT}.example/debian bookworm main\n")
     addresses = "apt-get update --print-uris"
     text = (
         f"FROM {bases.BOOKWORM}\n"
-        f"RUN {addresses} | grep -q https://m.example/debian/dists/bookworm/\n"
+        f"RUN {addresses} | grep -q https://m{TIMEOUT}.example/debian/dists/bookworm/\n"
         f"RUN ! {addresses} | grep -q debian.org/debian/\n"
     )
-    engine.build(context(bases.with_trust(engine, text, trust=trust_of(tmp_path))), network=False)
+    engine.build(context(with_trust(engine, text, trust=trust_of(tmp_path))), network=False)
 
 
 def test_an_image_with_a_user_of_its_own_keeps_it(engine: Engine, tmp_path: Path) -> None:
     text = f"FROM {bases.BOOKWORM}\nUSER 1234\n"
-    engine.build(context(text), tag="kettle-test-user:1", network=False)
-    trusted = bases.trusted_base(
-        engine, "kettle-test-user:1", trust=trust_of(tmp_path, PIP_TIMEOUT="7")
-    )
+    tag = f"kettle-test-user:{os.getpid()}"
+    engine.build(context(text), tag=tag, network=False)
+    trusted = bases.trusted_base(engine, tag, trust=trust_of(tmp_path, PIP_TIMEOUT=TIMEOUT))
     image = engine.client.images.get(trusted)
-    assert trusted != "kettle-test-user:1"
+    assert trusted != tag
     assert image.attrs["Config"]["User"] == "1234"
     engine.client.images.remove(trusted, force=True)
 
@@ -205,7 +213,7 @@ def test_two_processes_that_want_the_same_image_make_it_once(
     )
     variables = {
         "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(Path.cwd()),
-        "PIP_TIMEOUT": "41",
+        "PIP_TIMEOUT": TIMEOUT,
     }  # fmt: skip
     running = [
         subprocess.Popen(
@@ -216,13 +224,13 @@ def test_two_processes_that_want_the_same_image_make_it_once(
     ]  # fmt: skip
     ended = [process.communicate(timeout=120) for process in running]
     assert ended[0][0] == ended[1][0] != ""
+    MADE.add(ended[0][0].strip())
     assert "".join(said for _, said in ended).count("building") == 1
 
 
-def test_the_workbench_has_the_tools_of_the_trade(engine: Engine) -> None:
-    image = bases.workbench(engine)
-    assert bases.workbench(engine) == image == bases.find_workbench(engine)
-    with engine.create(image) as sandbox:
+def test_the_workbench_has_the_tools_of_the_trade(engine: Engine, workbench: str) -> None:
+    assert bases.workbench(engine) == workbench == bases.find_workbench(engine)
+    with engine.create(workbench) as sandbox:
         tools = "git python3 pip3 gcc make node npm rg jq curl patch unzip xz ps file tini uv bash"
         found = sandbox.run(f"command -v {tools} | wc -l; python3 -m venv /tmp/v && echo venv")
     assert found.output.split() == [str(len(tools.split())), "venv"]

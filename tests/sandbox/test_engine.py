@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker.errors
 import pytest
 
 from sandbox.engine import Engine
@@ -52,6 +54,15 @@ def left(engine: Engine, run_id: str) -> int:
     return len(found) + len(engine.client.api.images(filters=only))
 
 
+def long_dead() -> dict[str, str]:
+    """Labels of something whose time is up, of a run that only this test knows."""
+    return {
+        "kettle.run": f"old-{secrets.token_hex(4)}",
+        "kettle.owner": "elsewhere/1-1",
+        "kettle.expires": "1000",
+    }
+
+
 def test_leaving_the_block_removes_everything(engine: Engine, base_image: str) -> None:
     with Engine.connect() as mine:
         mine.create(base_image).run("true")
@@ -63,11 +74,11 @@ def test_leaving_the_block_removes_everything(engine: Engine, base_image: str) -
 
 
 def test_a_closed_sandbox_is_gone_and_says_so(engine: Engine, base_image: str) -> None:
-    before = left(engine, engine.run_id)
     with engine.create(base_image) as sandbox:
-        assert left(engine, engine.run_id) == before + 1
+        assert engine.client.containers.get(sandbox.id)
     sandbox.close()
-    assert left(engine, engine.run_id) == before
+    with pytest.raises(docker.errors.NotFound):
+        engine.client.containers.get(sandbox.id)
     with pytest.raises(SandboxLost, match="closed"):
         sandbox.run("true")
 
@@ -111,8 +122,9 @@ def test_a_program_that_ends_leaves_nothing(
 def test_what_a_killed_program_left_is_removed_by_the_next(engine: Engine, base_image: str) -> None:
     process, run_id = start_owner(base_image, "sandbox.run('sleep 60')")
     with process:
+        assert left(engine, run_id) == 1
         process.kill()
-    assert left(engine, run_id) == 1
+    # Whoever connects first, be it another program on this machine.
     with Engine.connect():
         assert left(engine, run_id) == 0
 
@@ -130,12 +142,12 @@ def test_what_a_live_program_has_is_left_alone(engine: Engine, base_image: str) 
 def test_what_has_expired_is_removed_though_its_program_lives(
     engine: Engine, base_image: str
 ) -> None:
-    labels = {"kettle.run": "old", "kettle.owner": "elsewhere/1-1", "kettle.expires": "1000"}
+    labels = long_dead()
     found = engine.client.containers.create(base_image, labels=labels)
     fresh = {**labels, "kettle.expires": str(int(time.time()) + 600)}
     spared = engine.client.containers.create(base_image, labels=fresh)
     try:
-        assert engine.reap() >= 1
+        engine.reap()
         names = {c["Id"] for c in engine.client.api.containers(all=True)}
         assert found.id not in names
         # Another machine's, whose processes cannot be seen from here.
@@ -147,7 +159,7 @@ def test_what_has_expired_is_removed_though_its_program_lives(
 def test_two_that_reap_at_once_do_not_get_in_each_others_way(
     engine: Engine, base_image: str
 ) -> None:
-    labels = {"kettle.run": "old", "kettle.owner": "elsewhere/1-1", "kettle.expires": "1000"}
+    labels = long_dead()
     for _ in range(6):
         engine.client.containers.create(base_image, labels=labels)
     failures: list[BaseException] = []
@@ -165,7 +177,7 @@ def test_two_that_reap_at_once_do_not_get_in_each_others_way(
     for thread in threads:
         thread.join()
     assert not failures
-    assert left(engine, "old") == 0
+    assert left(engine, labels["kettle.run"]) == 0
 
 
 def test_a_missing_image_is_named(engine: Engine) -> None:
@@ -268,7 +280,7 @@ def test_an_engine_that_dies_in_the_middle_is_an_error_at_once(
         call(mine, sandbox, base_image)
     sandbox.close()
     mine.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < PATIENCE_S
     assert left(engine, mine.run_id) == 1
     for found in engine.client.api.containers(
         all=True, filters={"label": f"kettle.run={mine.run_id}"}

@@ -35,6 +35,7 @@ def builds(trials: Trials) -> Said:
             context,
             timeout_s=environment.config.environment.build_timeout_sec,
             keep=trials.settings.keep_image,
+            keep_layers=True,
         )
     except BuildFailed as e:
         return failed(
