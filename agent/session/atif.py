@@ -52,7 +52,7 @@ def _extra(session: Session) -> dict[str, Any]:
         "cwd": session.cwd,
         "git": session.git.model_dump(exclude_none=True) or None,
         "unknown_records": session.unknown or None,
-        "damaged": [place.model_dump(exclude_none=True) for place in session.damaged] or None,
+        "damaged": [place.as_dict() for place in session.damaged] or None,
     }
     return {key: value for key, value in given.items() if value is not None}
 
@@ -66,7 +66,7 @@ def _installed() -> bool:
 
 
 def _step(number: int, turn: Turn) -> atif.Step:
-    extra: dict[str, Any] = {"raw": turn.source.model_dump(exclude_none=True)}
+    extra: dict[str, Any] = {"raw": turn.source.as_dict()}
     if turn.injected:
         extra["injected"] = turn.injected
     if turn.sidechain:

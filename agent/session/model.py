@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +28,9 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Source(Record):
-    """Where in the raw file an item stands."""
+@dataclass(slots=True)
+class Source:
+    """Where in the raw file an item stands; a plain class, since every item has one."""
 
     file: str = ""
     """Name of the raw file, relative to the session's path ("" when the session is one file)."""
@@ -36,6 +38,10 @@ class Source(Record):
     """Line number from 1, for line-based formats."""
     index: int | None = None
     """Index from 0 in the file's list of messages, for JSON documents."""
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The place for a record, without what it does not say."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Edit(Record):

@@ -53,7 +53,7 @@ _BOMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One line of a line-based file."""
 
@@ -127,7 +127,7 @@ class RawFile:
 
     def source(self, *, line: int | None = None, index: int | None = None) -> Source:
         """A pointer to a place in this file."""
-        return Source(file=self.name, line=line, index=index)
+        return Source(self.name, line, index)
 
     @property
     def looks_binary(self) -> bool:

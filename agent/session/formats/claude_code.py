@@ -274,11 +274,14 @@ class _Reader:
                 turn = self.out.agent(
                     source,
                     at,
+                    text=said if kind == "text" else "",
                     model=None if model == "<synthetic>" else model,
                     sidechain=sidechain,
                 )
                 if identity:
                     self.messages[identity] = turn
+                if kind == "text":
+                    continue
             if kind == "text":
                 turn.text = f"{turn.text}\n\n{said}" if turn.text else said
             elif kind == "thinking":
