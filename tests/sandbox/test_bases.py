@@ -147,9 +147,9 @@ def test_the_finished_environment_says_nothing_of_the_hosts_trust(
     engine: Engine, tmp_path: Path, authority: Path
 ) -> None:
     text = f'FROM {bases.BOOKWORM} AS one\nRUN true\nFROM one\nCMD ["sleep", "1"]\n'
-    with_trust = trust_of(tmp_path, SSL_CERT_FILE=str(authority), http_proxy="http://p.example:1")
+    proxied = trust_of(tmp_path, SSL_CERT_FILE=str(authority), http_proxy="http://p.example:1")
     configs = []
-    for trust in (NOTHING, with_trust):
+    for trust in (NOTHING, proxied):
         built = engine.build(context(with_trust(engine, text, trust=trust)), network=False)
         config = engine.client.images.get(built.id).attrs["Config"]
         # The engine's own labels have times in them.
