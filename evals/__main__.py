@@ -12,14 +12,15 @@ from rich.console import Console
 
 from agent.errors import InputError, KettleError
 from evals import recipe
+from evals.commands.audit import audit
 from evals.errors import RecipeError
+from evals.item import ITEMS, place
 
-ITEMS = Path(__file__).parent / "items"
-"""The items that come with Kettle."""
 BAD_INPUT = 2
 INFRASTRUCTURE = 5
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command()(audit)
 
 
 @app.callback()
@@ -58,9 +59,7 @@ def materialise(
 
     Example: python -m evals materialise parse-hyphens --to demo
     """
-    folder = Path(item) if Path(item).is_dir() else items_dir / item
-    if not folder.is_dir():
-        raise RecipeError(f"There is no item {item!r}. `python -m evals items` lists them.")
+    folder = place(item, items_dir)
     made = recipe.materialise(folder, to / "repository")
     session = put_session(folder, to)
     if as_json:

@@ -7,14 +7,16 @@ the caller, so two machines make the same ids.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from evals.archive import SourceFile
 from evals.errors import RecipeError
@@ -71,6 +73,18 @@ def commit_ids(repository: Path) -> list[str]:
     return git(repository, "rev-list", "--reverse", BRANCH).split()
 
 
+def tree_id(files: Iterable[SourceFile]) -> str:
+    """Git's own id (SHA-1, hex) of a tree of files."""
+    top: dict[str, Any] = {}
+    for file in files:
+        *folders, name = file.path.split("/")
+        place = top
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = file
+    return _tree_hash(top).hex()
+
+
 def git(folder: Path, *arguments: str, data: bytes = b"") -> str:
     """Run git in a folder, free of the user's and the machine's settings, and return its output.
 
@@ -112,6 +126,25 @@ def _stream(snapshots: Iterable[Snapshot], author: str) -> Iterator[bytes]:
             yield f'M {mode} inline "{quoted}"\n'.encode()
             yield _data(file.data)
     yield b"done\n"
+
+
+def _tree_hash(folder: Mapping[str, Any]) -> bytes:
+    entries = []
+    for name, entry in folder.items():
+        if isinstance(entry, SourceFile):
+            mode = b"100755" if entry.executable else b"100644"
+            entries.append((name.encode(), mode, _object_hash(b"blob", entry.data)))
+        else:
+            entries.append((name.encode() + b"/", b"40000", _tree_hash(entry)))
+    # git sorts a folder as if its name ended in a slash.
+    body = (b"%b %b\0%b" % (m, n.removesuffix(b"/"), h) for n, m, h in sorted(entries))
+    return _object_hash(b"tree", b"".join(body))
+
+
+def _object_hash(kind: bytes, content: bytes) -> bytes:
+    # The hash is git's choice; it names contents here and guards nothing.
+    header = b"%b %d\0" % (kind, len(content))
+    return hashlib.sha1(header + content, usedforsecurity=False).digest()
 
 
 def _data(content: bytes) -> bytes:

@@ -141,16 +141,12 @@ def materialise(
         )
     if to.exists():
         to.rmdir()
-    downloads = (cache or cache_dir()) / "releases"
-    snapshots: list[Snapshot] = []
-    for step in recipe.steps:
-        if isinstance(step, Release):
-            archive = obtain(recipe.project, step.file, step.sha256, downloads, settings)
-            message, files = recipe.summary.format(version=step.version), read_sdist(archive)
-        else:
-            before = snapshots[-1].files if snapshots else ()
-            message, files = step.message, _laid_over(before, item, step)
-        snapshots.append(Snapshot(message + "\n", step.date.astimezone(UTC), files))
+    snapshots = [
+        Snapshot(_message(recipe, step) + "\n", step.date.astimezone(UTC), files)
+        for step, files in zip(
+            recipe.steps, trees(item, cache=cache, settings=settings), strict=True
+        )
+    ]
     ids = write_history(snapshots, f"{recipe.author} <{recipe.address}>", to)
     for version, wanted, got in zip(versions, expected, ids, strict=True):
         if wanted is not None and wanted != got:
@@ -160,6 +156,38 @@ def materialise(
                 "The recipe and its files do not fit together."
             )
     return MaterialisedRepository(path=to, commits=dict(zip(versions, ids, strict=True)))
+
+
+def trees(
+    item: Path, *, cache: Path | None = None, settings: PipSettings | None = None
+) -> list[list[SourceFile]]:
+    """The files of every commit of an item's repository, oldest first.
+
+    Args:
+        item: the item's folder.
+        cache: as `materialise`.
+        settings: as `materialise`.
+
+    Raises:
+        RecipeError: as `materialise`.
+        IndexUnavailable: as `materialise`.
+    """
+    recipe = load(item)
+    downloads = (cache or cache_dir()) / "releases"
+    made: list[list[SourceFile]] = []
+    for step in recipe.steps:
+        if isinstance(step, Release):
+            archive = obtain(recipe.project, step.file, step.sha256, downloads, settings)
+            made.append(read_sdist(archive))
+        else:
+            made.append(_laid_over(made[-1] if made else (), item, step))
+    return made
+
+
+def _message(recipe: Recipe, step: Release | State) -> str:
+    if isinstance(step, State):
+        return step.message
+    return recipe.summary.format(version=step.version)
 
 
 def _laid_over(before: Sequence[SourceFile], item: Path, state: State) -> list[SourceFile]:

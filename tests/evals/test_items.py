@@ -14,8 +14,8 @@ import pytest
 
 from agent.session import Session, load
 from agent.session.model import FileView
-from evals.__main__ import ITEMS
 from evals.errors import IndexUnavailable
+from evals.item import ITEMS
 from evals.recipe import MaterialisedRepository, materialise
 
 NAMES = sorted(path.parent.name for path in ITEMS.glob("*/recipe.toml"))
@@ -84,7 +84,7 @@ def test_the_start_tree_is_the_start_commit_with_the_uncommitted_edits(
         return done.stdout.strip()
 
     git("read-tree", truth(name)["start"])
-    overlay = ITEMS / name / "truth"
+    overlay = ITEMS / name / "truth" / "start"
     for path in overlay.rglob("*.*"):
         blob = git("hash-object", "-w", str(path))
         git("update-index", "--cacheinfo", f"100644,{blob},{path.relative_to(overlay)}")
@@ -124,7 +124,7 @@ def test_what_the_session_read_first_is_the_start_state(
     def start(path: str) -> tuple[str, str]:
         """A path of the session as the repository has it, and its text at the start."""
         (file,) = (file for file in files if file and ("/" + path).endswith("/" + file))
-        dirty = ITEMS / name / "truth" / file
+        dirty = ITEMS / name / "truth" / "start" / file
         text = dirty.read_text() if dirty.exists() else show(made.path, sealed["start"], file)
         return file, text
 
