@@ -20,6 +20,7 @@ from agent.draft import Draft
 from agent.environment import Environment
 from agent.errors import DraftError, RepositoryError
 from agent.gitcommand import GitError
+from agent.grading import WORK_TREE
 from agent.repo import SUBMODULE, SYMLINK, Repository
 from agent.session.model import Session
 from agent.start_state import StartState, pack_start_state
@@ -140,7 +141,11 @@ def assemble(
     config = TaskConfig(
         task=TaskInfo(name=name, description=_first_line(draft.instruction), keywords=["kettle"]),
         agent=AgentConfig(timeout_sec=choices.agent_timeout_s, user=SOLVER),
-        verifier=VerifierConfig(timeout_sec=choices.verifier_timeout_s, user="root"),
+        # As the gate grades: the final tree is carried into a fresh container of the same image.
+        artifacts=[WORK_TREE],
+        verifier=VerifierConfig(
+            timeout_sec=choices.verifier_timeout_s, user="root", environment_mode="separate"
+        ),
         environment=EnvironmentConfig(
             cpus=choices.cpus, memory_mb=choices.memory_mb, network_mode="no-network"
         ),

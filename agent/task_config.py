@@ -119,6 +119,8 @@ class TaskConfig(_Tolerant):
     verifier: VerifierConfig = Field(default_factory=VerifierConfig)
     environment: EnvironmentConfig = Field(default_factory=EnvironmentConfig)
     steps: list[dict[str, Any]] | None = None
+    artifacts: list[Any] = Field(default_factory=list)
+    """Paths that Harbor carries out when the solver is done, and into a separate verifier."""
 
     @model_validator(mode="before")
     @classmethod
