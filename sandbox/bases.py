@@ -227,6 +227,16 @@ def find_workbench(engine: HasClient, base_tag: str = BOOKWORM) -> str | None:
     return tag if find(engine, tag) else None
 
 
+def any_workbench(engine: HasClient) -> str:
+    """Gives a workbench on whatever base: one that is there already, else the default one.
+
+    Raises:
+        ImageError: there is none and it cannot be made.
+    """
+    here = (find_workbench(engine, tag) for tag in RELEASES)
+    return next(filter(None, here), None) or workbench(engine)
+
+
 def find(engine: HasClient, tag: str) -> BaseImage | None:
     """Looks for an image that is there already.
 
@@ -327,7 +337,14 @@ def _build_once(
 
 def _build(tag: str, context: bytes, *, network: bool) -> None:
     try:
-        build.run(context, tag=tag, network=network, timeout_s=BUILD_S, on_line=None, labels={})
+        build.run(
+            context,
+            tag=tag,
+            network="default" if network else "none",
+            timeout_s=BUILD_S,
+            on_line=None,
+            labels={},
+        )
     except BuildFailed as error:
         raise BuildFailed(f"The local image {tag} cannot be made. {error}", error.log) from error
 

@@ -60,7 +60,7 @@ def run(
     context: bytes,
     *,
     tag: str | None,
-    network: bool,
+    network: str,
     timeout_s: float,
     on_line: Callable[[str], None] | None,
     labels: Mapping[str, str],
@@ -71,7 +71,7 @@ def run(
     Args:
         context: as `Engine.build`.
         tag: as `Engine.build`.
-        network: as `Engine.build`.
+        network: the engine's network that its steps are in; "none" for no network.
         timeout_s: as `Engine.build`.
         on_line: as `Engine.build`.
         labels: what the image is labelled with.
@@ -102,7 +102,7 @@ def run(
                 rm=True,
                 forcerm=True,
                 decode=True,
-                network_mode=None if network else "none",
+                network_mode=network,
                 container_limits={"memory": MEMORY_BYTES, "memswap": MEMORY_BYTES},
                 labels=dict(labels),
             )

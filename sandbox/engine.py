@@ -26,12 +26,14 @@ import docker.errors
 from docker.models.containers import Container
 from docker.types import LogConfig, Ulimit
 
-from sandbox import build, layers, reaper
+from sandbox import bases, build, layers, reaper
+from sandbox import network as networks
 from sandbox.build import BuiltImage
 from sandbox.container import Sandbox
 from sandbox.daemon import engine_errors, explain, open_client
 from sandbox.errors import ImageError, SandboxError
 from sandbox.limits import Limits
+from sandbox.trust import read_host_trust
 from sandbox.watchdog import Watchdog
 
 # What apt, useradd and su need, and KILL: without it root could not end other users' processes.
@@ -130,7 +132,7 @@ class Engine:
             built = build.run(
                 context,
                 tag=tag,
-                network=network,
+                network=networks.provide(self.client) if network else networks.NONE,
                 timeout_s=timeout_s,
                 on_line=on_line,
                 labels=labels,
@@ -161,7 +163,8 @@ class Engine:
 
         Args:
             image: id or tag of an image that is there.
-            network: whether it may use the network; without it there is only loopback.
+            network: whether it may use the network (`sandbox.network`); without it there is only
+                loopback.
             limits: what it may use up.
             workdir: directory in which commands start; made if missing.
             env: variables for all commands.
@@ -173,6 +176,7 @@ class Engine:
         """
         self._check_open()
         name = f"kettle-{self.run_id}-{next(self._counter)}"
+        joined = networks.provide(self.client) if network else networks.NONE
         made: list[Container] = []
 
         def make() -> None:
@@ -191,7 +195,7 @@ class Engine:
                 cap_drop=["ALL"],
                 cap_add=CAPABILITIES,
                 security_opt=["no-new-privileges"],
-                network_mode="bridge" if network else "none",
+                network_mode=joined,
                 pids_limit=limits.processes,
                 mem_limit=limits.memory_bytes,
                 memswap_limit=limits.memory_bytes,
@@ -225,6 +229,8 @@ class Engine:
             with self._lock:
                 self._sandboxes.add(sandbox)
             self._watchdog.watch(sandbox.id, limits)
+            if network:
+                self._guard(sandbox)
         except BaseException:
             for container in made:
                 self._remove(container.id or name)
@@ -282,6 +288,16 @@ class Engine:
         finally:
             _open.discard(self)
             self.client.close()
+
+    def _guard(self, sandbox: Sandbox) -> None:
+        """Closes a sandbox's way to the host, before anything is run in it."""
+        networks.guard(
+            self.client,
+            sandbox.id,
+            image=bases.any_workbench(self),
+            trust=read_host_trust(credentials=False),
+            labels=reaper.labels(self.run_id, networks.GUARD_S, "guard"),
+        )
 
     def _closed_sandbox(self, sandbox: Sandbox) -> None:
         self._watchdog.forget(sandbox.id)
