@@ -413,6 +413,7 @@ class Grader:
             cpus=min(config.environment.cpus or Limits.cpus, float(os.cpu_count() or 1))
             * conditions.cpu_share,
             memory_bytes=(config.environment.memory_mb or 0) << 20 or 4 * GIB,
+            disk_bytes=(config.environment.storage_mb or 0) << 20 or Limits.disk_bytes,
             lifetime_s=int(solve_s + config.verifier.timeout_sec) + LIFETIME_MARGIN_S,
         )
         env, _ = literal_env(config.environment.env)

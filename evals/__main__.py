@@ -13,6 +13,9 @@ from rich.console import Console
 from agent.errors import InputError, KettleError
 from evals import recipe
 from evals.commands.audit import audit
+from evals.commands.report import compare, report
+from evals.commands.run import rescore
+from evals.commands.run import run as run_builders
 from evals.errors import RecipeError
 from evals.item import ITEMS, place
 
@@ -20,7 +23,9 @@ BAD_INPUT = 2
 INFRASTRUCTURE = 5
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-app.command()(audit)
+app.command("run")(run_builders)
+for command in (rescore, report, compare, audit):
+    app.command()(command)
 
 
 @app.callback()

@@ -369,7 +369,8 @@ def _uninterrupted(work: Callable[[], object]) -> None:
 
 
 @atexit.register
-def _close_all() -> None:
+def close_all() -> None:
+    """Removes all that any engine of this process started; for the end of the program."""
     _program_ends.set()
     for engine in list(_open):
         engine.close()

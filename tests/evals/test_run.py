@@ -1,0 +1,245 @@
+"""Runs: nothing twice, nothing lost, trouble never scored, controls at their floor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.errors import InputError, ProviderError
+from evals.builders import Built, Job, ModelBuilder, named_codes
+from evals.controls import CONTROLS
+from evals.floor import above_floor
+from evals.item import Item
+from evals.leaderboard import compare, merged, rows
+from evals.report import page
+from evals.results import RESULTS, Result, Run, slug
+from evals.run import RunSettings, perform
+from evals.score import Score
+from tests.agent.projects import recording
+from tests.evals import voice
+
+ROOT = Path(__file__).parents[2]
+NAMES = {control.name for control in CONTROLS}
+
+
+class Scripted:
+    """A builder that refuses, and notes every time that it is asked."""
+
+    def __init__(self, log: Path, *, name: str = "scripted", failures: int = 0) -> None:
+        self.name = name
+        self.log = log
+        self.failures = failures
+
+    def build(self, job: Job) -> Built:
+        """See `evals.builders.Builder.build`."""
+        with self.log.open("a") as log:
+            log.write(f"{job.session.parent.name}\n")
+        if self.failures:
+            self.failures -= 1
+            raise ProviderError("the provider is down")
+        return Built(claim="rejected", reason="trivial", codes=["trivial"], dollars=0.5)
+
+    @property
+    def asked(self) -> list[str]:
+        return self.log.read_text().split()
+
+
+@pytest.fixture
+def rejects(tmp_path: Path) -> list[Item]:
+    """Two reject items: no container is needed for them."""
+    (tmp_path / "items").mkdir()
+    return [
+        voice.make(tmp_path / "items", verdict="reject", project=name) for name in ("one", "two")
+    ]
+
+
+def test_what_is_finished_is_not_done_again(rejects: list[Item], tmp_path: Path) -> None:
+    builder = Scripted(tmp_path / "log")
+    settings = RunSettings(attempts=2)
+    first = perform(Run(tmp_path / "run"), rejects[:1], [builder], settings)
+    assert sorted(builder.asked) == ["one", "one"]
+    again = perform(Run(tmp_path / "run"), rejects, [builder], settings)
+    assert sorted(builder.asked) == ["one", "one", "two", "two"]
+    assert {r.key for r in first} < {r.key for r in again}
+    assert {r.builder for r in again} == NAMES | {"scripted"}
+    (row,) = [row for row in rows(again) if not row.control]
+    assert (row.headline, row.reject, row.pass_k, row.k) == (1.0, 1.0, 1.0, 2)
+
+
+def test_a_killed_run_goes_on_and_builds_nothing_twice(rejects: list[Item], tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from evals.item import load\n"
+        "from evals.results import Run\n"
+        "from evals.run import RunSettings, perform\n"
+        "from tests.evals.test_run import Scripted\n"
+        "class Stuck(Scripted):\n"
+        "    def build(self, job):\n"
+        "        made = super().build(job)\n"
+        "        if job.session.parent.name == 'two': time.sleep(300)\n"
+        "        return made\n"
+        "items = [load(Path(p)) for p in sys.argv[3:]]\n"
+        "perform(Run(Path(sys.argv[1])), items, [Stuck(Path(sys.argv[2]))],"
+        " RunSettings(workers=1))\n"
+    )
+    log, folder = tmp_path / "log", tmp_path / "run"
+    command = [sys.executable, "-c", script, str(folder), str(log)]
+    command += [str(item.folder) for item in rejects]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 120
+        while not (log.exists() and "two" in log.read_text()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with (folder / RESULTS).open("a") as results:
+        results.write('{"builder": "torn')
+    builder = Scripted(log)
+    done = perform(Run(folder), rejects, [builder], RunSettings())
+    assert builder.asked == ["one", "two", "two"], "only what had not ended is built again"
+    assert all(result.status == "scored" for result in done)
+    lines = (folder / RESULTS).read_text().splitlines()
+    assert len(lines) == len({Result.model_validate_json(line).key for line in lines})
+
+
+def test_trouble_is_tried_again_and_never_scored(rejects: list[Item], tmp_path: Path) -> None:
+    once, always = (
+        Scripted(tmp_path / "once", name="once", failures=1),
+        Scripted(tmp_path / "always", name="always", failures=99),
+    )
+    found = {
+        r.builder: r
+        for r in perform(Run(tmp_path / "run"), rejects[:1], [once, always], RunSettings())
+    }
+    assert found["once"].status == "scored"
+    assert found["always"].status == "not run"
+    assert found["always"].score is None
+    assert "provider is down" in found["always"].why
+    (row,) = [row for row in rows(found.values()) if row.builder == "always"]
+    assert (row.attempts, row.not_run) == (0, 1)
+    always.failures = 0
+    later = perform(Run(tmp_path / "run"), rejects[:1], [always], RunSettings())
+    assert {r.builder: r.status for r in later}["always"] == "scored"
+
+
+def test_an_item_whose_repository_cannot_be_had_is_not_run(
+    rejects: list[Item], tmp_path: Path
+) -> None:
+    (rejects[0].folder / "begin" / "voice.py").write_text("something else\n")
+    builder = Scripted(tmp_path / "log")
+    changed = voice.load(rejects[0].folder)
+    results = perform(Run(tmp_path / "run"), [changed], [builder], RunSettings())
+    assert {r.status for r in results} == {"not run"}
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_spent_budget_leaves_the_rest_for_later(rejects: list[Item], tmp_path: Path) -> None:
+    builder = Scripted(tmp_path / "log")
+    perform(Run(tmp_path / "run"), rejects, [builder], RunSettings(workers=1, dollars=0.4))
+    assert builder.asked == ["one"]
+
+
+def test_an_item_that_changed_needs_a_new_run(rejects: list[Item], tmp_path: Path) -> None:
+    perform(Run(tmp_path / "run"), rejects[:1], [], RunSettings())
+    (rejects[0].folder / "README.md").write_text("more\n")
+    with pytest.raises(InputError, match="Begin a new run"):
+        perform(Run(tmp_path / "run"), [voice.load(rejects[0].folder)], [], RunSettings())
+
+
+def test_a_control_above_its_floor_breaks_the_benchmark(
+    rejects: list[Item], tmp_path: Path
+) -> None:
+    results = perform(Run(tmp_path / "run"), rejects, [], RunSettings())
+    assert {r.builder for r in results} == NAMES
+    assert above_floor(results) == []
+    assert all(row.headline == 0 for row in rows(results))
+    forged = [
+        r.model_copy(update={"score": r.score.model_copy(update={"value": 1.0})})
+        if r.builder == "always-pass" and r.score
+        else r
+        for r in results
+    ]
+    (sentence,) = above_floor(forged)
+    assert "always-pass" in sentence
+    assert "The benchmark is broken" in page([], forged, tmp_path / "x.html", links=False)
+
+
+def test_the_page_escapes_and_links_only_what_is_there(rejects: list[Item], tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    evil = Scripted(tmp_path / "log", name="<script>alert(1)</script>/../..")
+    results = perform(run, rejects, [evil], RunSettings())
+    text = page([run], results, run.path / "report.html")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    hrefs = [part.split('"')[0] for part in text.split('href="')[1:]]
+    assert hrefs
+    assert all((run.path / href).exists() for href in hrefs)
+    assert "held out" in text
+
+
+def test_builders_are_compared_on_the_items_that_they_share() -> None:
+    def result(builder: str, item: str, value: float) -> Result:
+        score = Score(
+            expected="accept", claim="accepted", value=value, qualified=True, valid=False,
+            failure="x",
+        )  # fmt: skip
+        return Result(
+            builder=builder, control=False, item=item, attempt=1, item_digest="d",
+            repository=item, public=True, status="scored", score=score,
+        )  # fmt: skip
+
+    results = [result("a", str(n), 0.9) for n in range(6)]
+    results += [result("b", str(n), 0.1) for n in range(5)]
+    found = compare(results, "a", "b")
+    assert (found.items, found.p_value) == (5, 2 / 2**5)
+    assert found.difference == pytest.approx(0.8)
+    with pytest.raises(ValueError, match="share no"):
+        compare(results, "a", "c")
+    with pytest.raises(ValueError, match="two of the runs"):
+        merged([{r.key: r for r in results}] * 2)
+
+
+def test_names_of_builders_never_share_a_folder() -> None:
+    assert slug("openai:a/b") != slug("openai:a-b")
+    assert slug("baseline") == "baseline"
+    assert "/" not in slug("../../x")
+
+
+def test_reasons_are_read_from_a_refusal() -> None:
+    assert named_codes("Trivial: one word.\nAlso: no  outcome") == ["no outcome", "trivial"]
+    assert named_codes("I would rather not") == []
+
+
+def test_nothing_sealed_reaches_a_builder(workbench: str, tmp_path: Path) -> None:
+    (tmp_path / "items").mkdir()
+    item = voice.make(tmp_path / "items")
+    search = (
+        "grep -rlaE 'kettle-canary-|a format string|only the example' / --exclude-dir=proc "
+        "--exclude-dir=sys | sed s/^/FOUND:/; ls /workbench/repo; echo SEARCHED"
+    )
+    builder = ModelBuilder(recording(tmp_path / "recording.json", search))
+    run = Run(tmp_path / "run")
+    results = perform(run, [item], [builder], RunSettings(budget=RunSettings().budget))
+    (mine,) = [r for r in results if not r.control]
+    assert mine.built is not None
+    assert mine.built.trajectory is not None
+    document = (run.attempt(mine.key) / mine.built.trajectory).read_text()
+    seen = [step["observation"] for step in json.loads(document)["steps"] if "observation" in step]
+    assert "SEARCHED" in json.dumps(seen)
+    assert "voice.py" in json.dumps(seen)
+    assert "FOUND:" not in json.dumps(seen)
+    prompts = [s["message"] for s in json.loads(document)["steps"] if s["source"] != "agent"]
+    assert voice.CANARY not in json.dumps(prompts)
+    assert os.listdir(run.work(item.name)) != []
+    assert not any("truth" in p.name for p in run.work(item.name).rglob("*"))
