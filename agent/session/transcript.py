@@ -135,6 +135,14 @@ class Transcript:
             self._pending[call_id] = call
         return call
 
+    def drop(self, call: ToolCall) -> None:
+        """Take a call back that others tell better."""
+        for turn in reversed(self.session.turns):
+            kept = [made for made in turn.calls if made is not call]
+            if len(kept) < len(turn.calls):
+                turn.calls = kept
+                return
+
     def find(self, call_id: str) -> ToolCall | None:
         """The call with an id, if there is one."""
         return self._pending.get(call_id) if call_id else None

@@ -4,7 +4,8 @@ Each line is `{timestamp, type, payload}`. What the model saw stands in `respons
 the person saw in `event_msg` lines; a prompt stands in both. The person's words are taken from
 `user_message` events, because user items also carry injected instructions; where a rollout has no
 events (older versions, exports), user items are taken and parted. Older files have bare items
-without the envelope.
+without the envelope. In code mode the model calls its tools from scripts (`exec`); each tool that
+a script calls becomes a call of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agent.session import scripts
 from agent.session.clock import when
 from agent.session.gitfacts import clean_remote
-from agent.session.model import Command, Edit, GitFacts, Session, Source, Turn
+from agent.session.model import Command, Edit, GitFacts, Session, Source, ToolCall, Turn
 from agent.session.raw import Raw, RawFile, items, number, record, text, word_set
 from agent.session.transcript import Transcript
 
@@ -24,13 +26,14 @@ NAME = "codex"
 _ENVELOPES = frozenset(
     ["session_meta", "response_item", "event_msg", "turn_context", "compacted", "world_state"]
 )
+_SILENT_ENVELOPES = frozenset(["inter_agent_communication_metadata"])
 _ITEMS = word_set(
     """
     message reasoning function_call function_call_output custom_tool_call
     custom_tool_call_output local_shell_call
     """
 )
-_SILENT_ITEMS = frozenset(["ghost_snapshot", "other", "compaction", "compaction_summary"])
+_SILENT_ITEMS = word_set("other compaction compaction_summary tool_search_output")
 _SILENT_EVENTS = word_set(
     """
     agent_message agent_message_delta agent_reasoning agent_reasoning_section_break
@@ -41,6 +44,7 @@ _SILENT_EVENTS = word_set(
     shutdown_complete turn_started turn_complete thread_name_updated thread_settings_applied
     """
 )
+_SUBAGENTS = "subagents took part; their own steps are in other files"
 
 
 def matches(raw: Raw) -> bool:
@@ -75,6 +79,8 @@ class _Reader:
     model: str | None = None
     fallback: list[tuple[int, Turn]] = field(default_factory=list)
     """User items with their position among the turns, for rollouts without events."""
+    scripts: dict[str, list[ToolCall]] = field(default_factory=dict)
+    """Calls that a script made, by the id of the script's own call."""
     saw_user_event: bool = False
     seen_meta: bool = False
 
@@ -96,7 +102,7 @@ class _Reader:
                 self._item(value, source, at)
             elif "git" in value and "id" in value:
                 self._meta(value, at)
-            elif "record_type" not in value:
+            elif "record_type" not in value and value.get("type") not in _SILENT_ENVELOPES:
                 self.out.unknown(value.get("type"))
             return
         kind, payload = value["type"], value["payload"]
@@ -145,7 +151,7 @@ class _Reader:
             if kind == "local_shell_call":
                 given = item.get("action")
             turn = self._speaking(source, at)
-            self.out.call(
+            call = self.out.call(
                 turn,
                 text(item.get("name")) or str(kind),
                 given,
@@ -153,14 +159,32 @@ class _Reader:
                 call_id=text(item.get("call_id")) or text(item.get("id")),
                 at=at,
             )
+            if kind == "custom_tool_call" and call.tool == "exec":
+                self._script(call, turn)
         elif kind in ("function_call_output", "custom_tool_call_output"):
             self._output(item)
-        elif kind == "web_search_call":
-            self.out.call(
-                self._speaking(source, at), "web_search", item.get("action"), source, at=at
-            )
+        elif kind in ("web_search_call", "tool_search_call"):
+            given = item.get("action", item.get("arguments"))
+            name = str(kind).removesuffix("_call")
+            self.out.call(self._speaking(source, at), name, given, source, at=at)
+        elif kind == "agent_message":
+            self.out.note(_SUBAGENTS)
+        elif kind == "ghost_snapshot":
+            self._ghost(record(item.get("ghost_commit")))
         elif kind not in _SILENT_ITEMS:
             self.out.unknown(f"response_item {kind}")
+
+    def _script(self, call: ToolCall, turn: Turn) -> None:
+        inner = scripts.calls(text(call.arguments.get("input")))
+        self.scripts[call.id] = [
+            self.out.call(turn, tool, given, call.source, at=call.timestamp)
+            for tool, given in inner
+        ]
+
+    def _ghost(self, commit: dict[str, Any]) -> None:
+        """The tool's own snapshot of the tree stands on the commit that was checked out."""
+        if self.git.commit is None and not any(t.calls for t in self.out.session.turns):
+            self.git.commit = text(commit.get("parent")) or None
 
     def _speaking(self, source: Source, at: datetime | None) -> Turn:
         turns = self.out.session.turns
@@ -226,7 +250,16 @@ class _Reader:
             failed = not success if isinstance(success, bool) else None
             output = output.get("content")
         if isinstance(output, list):
-            output = "\n".join(text(record(part).get("text")) for part in output)
+            parts = [text(record(part).get("text")) for part in output]
+            inner = self.scripts.get(call.id, [])
+            # A frame comes first, then one piece for each result that the script printed.
+            if inner and len(parts) == len(inner) + 1:
+                for made, part in zip(inner, parts[1:], strict=True):
+                    self.out.result(made, part)
+                # All that the script did is told by the calls within it.
+                self.out.drop(call)
+                return
+            output = "\n".join(parts)
         self.out.result(call, text(output), failed=failed)
         if call.tool == "apply_patch" and call.failed is None:
             call.failed = text(output).startswith("apply_patch verification failed") or None
@@ -244,6 +277,8 @@ class _Reader:
             if kind == "context_compacted":
                 self.out.note("the conversation was compacted; what came before may be missing")
             self.out.system(text(event.get("message")) or str(kind), source, at)
+        elif kind == "sub_agent_activity":
+            self.out.note(_SUBAGENTS)
         elif kind == "thread_rolled_back":
             self.out.note("the user took turns back; they are still listed")
         elif kind not in _SILENT_EVENTS:
