@@ -50,7 +50,7 @@ class Origin:
     @property
     def label(self) -> str:
         """The start state in a few words."""
-        dirty = f" with {len(self.start.overlay)} uncommitted files" if self.start_patch else ""
+        dirty = f" with {self.start.uncommitted}" if self.start.uncommitted else ""
         return f"{self.start.commit[:12]}{dirty} ({self.start.method}, fit {self.start.fit:.2f})"
 
 
@@ -168,12 +168,13 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
     lines.append(f"{origin.start.commit}: {origin.label}")
     lines += [f"- {reason}" for reason in origin.start.reasons]
     for title, paths in (
-        ("uncommitted, seen whole", origin.start.recovered),
-        ("uncommitted, seen later (a guess)", origin.start.guessed),
-        ("uncommitted, but never seen whole", origin.start.unknown),
+        ("recovered (uncommitted, seen whole)", origin.start.recovered),
+        ("guessed (uncommitted, seen late or in parts)", origin.start.guessed),
+        ("unknown (uncommitted, but never seen whole: as committed here)", origin.start.unknown),
     ):
         if paths:
-            lines.append(f"- {title}: {', '.join(paths[: MAX_SHOWN * 3])}")
+            more = f" and {len(paths) - MAX_SHOWN * 3} more" if len(paths) > MAX_SHOWN * 3 else ""
+            lines.append(f"- {len(paths)} {title}: {', '.join(paths[: MAX_SHOWN * 3])}{more}")
     lines += ["", "Other candidates:"]
     for candidate in origin.start.candidates[1:MAX_SHOWN]:
         lines.append(

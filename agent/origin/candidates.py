@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.origin.branches import Branch, branch_of
 from agent.origin.carried import carried
 from agent.origin.contents import Comparison, Fit
 from agent.origin.evidence import Evidence
@@ -61,6 +62,7 @@ def rank(
     compare: Comparison,
     seen: Evidence,
     when: datetime | None,
+    head: str | None = None,
 ) -> list[StartCandidate]:
     """Ranks the commits that a session may have started from, the likeliest first.
 
@@ -71,17 +73,17 @@ def rank(
         compare: what the session saw, ready to be compared.
         seen: the same, as it was collected.
         when: the session's beginning; None when it records no time.
+        head: the commit that git named as checked out (see `checked_out`); None when it named none.
     """
     on_time = [c for c in commits if when is None or c.authored <= when + CLOCK_SLACK]
     late = [c for c in commits if when is not None and c.authored > when + CLOCK_SLACK]
     on_time.sort(key=lambda c: min(c.committed, c.authored), reverse=True)
     after = _carriers(session, repository, on_time[:FIRST_COMMITS])
     on_time = [c for c in on_time if c.sha not in after]
-    branch = _branch(session, repository)
-    printed = seen.heads[0] if seen.heads else None
+    branch = branch_of(session, repository, commits, when)
 
     def judge(pool: Iterable[Commit]) -> list[_Judged]:
-        return [_judge(commit, compare, when, branch, printed) for commit in pool]
+        return [_judge(commit, compare, when, branch, head) for commit in pool]
 
     judged = judge(on_time[:FIRST_COMMITS])
     at = FIRST_COMMITS
@@ -118,7 +120,16 @@ def _sorted(judged: list[_Judged]) -> list[_Judged]:
         exact = round(one.fit.exact, 4)
         clear = min(0.0, one.fit.alike - alike[exact] + CLEAR_LIKENESS)
         later = round(one.fit.later, 4)
-        return (one.head, exact, clear, one.timely, later, one.place, one.made.timestamp())
+        return (
+            one.head,
+            round(one.fit.early, 4),
+            exact,
+            clear,
+            one.timely,
+            later,
+            one.place,
+            one.made.timestamp(),
+        )
 
     return sorted(judged, key=key, reverse=True)
 
@@ -160,50 +171,20 @@ def _judge(
     # A rebased commit was not there yet when the session began, though its content may have been.
     timely = when is None or commit.committed <= when
     # What git printed later in the session can be a commit of a session that ran beside it.
-    head = timely and printed is not None and commit.sha.startswith(printed)
+    head = timely and commit.sha == printed
     place = branch.place(commit.sha)
     reasons = []
-    if head:
-        reasons.append("git printed it as the commit that was checked out")
     if compare.observed:
         share = f"{fit.exact:.0%}" if fit.exact < GOOD_FIT else "all"
         reasons.append(f"{share} of the contents seen of {compare.observed} files are its own")
     if when is not None:
         age = _span(when - commit.committed)
         reasons.append(f"committed {age} {'before' if timely else 'after'} the session began")
-    if place == Branch.ON and branch.name:
-        reasons.append(f"on the session's branch {branch.name!r}")
-    made = min(commit.committed, commit.authored)
+    if place == Branch.ON and branch.said:
+        reasons.append(branch.said)
+    # A commit counts from when it got there; one that was rebased since, from its first writing.
+    made = commit.committed if timely else min(commit.committed, commit.authored)
     return _Judged(candidate_of(commit, fit.exact, reasons), fit, head, timely, place, made)
-
-
-class Branch:
-    """The session's branch, as far as the history still knows it; else the default branch."""
-
-    OFF, MERGED, ON = 0, 1, 2
-
-    def __init__(self, name: str | None, own: frozenset[str], merged: frozenset[str]) -> None:
-        self.name = name
-        self._own = own
-        self._merged = merged
-
-    def place(self, sha: str) -> int:
-        """Whether a commit is one of the branch's own, came in by a merge, or is not on it."""
-        if sha in self._own:
-            return self.ON
-        return self.MERGED if sha in self._merged else self.OFF
-
-
-def _branch(session: Session, repository: Repository) -> Branch:
-    name = session.git.branch
-    tip = repository.references().get(f"refs/heads/{name}") if name else None
-    if tip is None:
-        # Work mostly begins where everybody's work is; a branch that is gone began there too.
-        name, tip = None, repository.default_branch
-    if tip is None:
-        return Branch(None, frozenset(), frozenset())
-    own = frozenset(c.sha for c in repository.commits([tip], first_parent=True))
-    return Branch(name, own, frozenset(c.sha for c in repository.commits([tip])))
 
 
 def candidate_of(commit: Commit, fit: float, reasons: list[str]) -> StartCandidate:

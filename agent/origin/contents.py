@@ -6,7 +6,7 @@ placeholders that a recorder put in place of secrets match anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.errors import RepositoryError
@@ -21,6 +21,8 @@ class Fit(NamedTuple):
     """Share in [0, 1] of the first task's sightings that match, averaged over the files."""
     later: float
     """The same of what was seen after the first task."""
+    early: float
+    """The same of what was seen before the second prompt: nobody had time to change it."""
     alike: float
     """Share in [0, 1] of the seen lines that the files hold anywhere, averaged over the files."""
 
@@ -28,16 +30,38 @@ class Fit(NamedTuple):
 class Comparison:
     """Compares the sightings of one session with trees; each pair of file and blob once."""
 
-    def __init__(self, repository: Repository, seen: Evidence, known: Collection[str]) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        seen: Evidence,
+        known: Collection[str],
+        named: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        """Prepares a comparison.
+
+        Args:
+            repository: the repository.
+            seen: what the session saw.
+            known: paths that commits of the time have.
+            named: by path, abbreviated names of the committed content, as git printed them.
+        """
         self._repository = repository
+        self._named = {path: tuple(names) for path, names in (named or {}).items()}
         first: dict[str, list[Sighting]] = {}
         later: dict[str, list[Sighting]] = {}
         for path, sightings in seen.sightings.items():
             for sighting in sightings if path in known else ():
                 (first if sighting.first_task else later).setdefault(path, []).append(sighting)
+        for path in self._named:
+            first.setdefault(path, [])
+        self._early = {
+            path: kept
+            for path, all_ in first.items()
+            if (kept := [s for s in all_ if s.first_prompt]) or path in self._named
+        }
         # A session that opens with a commit has seen nothing before its task was done.
         self._first, self._later = (first, later) if first else (later, first)
-        self._done: dict[tuple[str, str, bool], tuple[float, float]] = {}
+        self._done: dict[tuple[str, str, str], tuple[float, float]] = {}
 
     @property
     def observed(self) -> int:
@@ -46,21 +70,21 @@ class Comparison:
 
     def fit(self, tree: str) -> Fit:
         """Compares a whole tree, by its full name."""
-        exact, alike = self._share(tree, self._first, True)
-        later, _ = self._share(tree, self._later, False)
-        return Fit(exact, later, alike)
+        exact, alike = self._share(tree, self._first, "first")
+        later, _ = self._share(tree, self._later, "later")
+        early, _ = self._share(tree, self._early, "early")
+        return Fit(exact, later, early, alike)
 
-    def _share(
-        self, tree: str, seen: dict[str, list[Sighting]], first: bool
-    ) -> tuple[float, float]:
+    def _share(self, tree: str, seen: dict[str, list[Sighting]], part: str) -> tuple[float, float]:
         exact = alike = 0.0
         for path, sightings in seen.items():
             blob = self._blob(tree, path)
             if blob is None:
                 continue
-            key = (path, blob, first)
+            key = (path, blob, part)
             if key not in self._done:
-                self._done[key] = self._compare(sightings, blob)
+                names = self._named.get(path, ()) if part != "later" else ()
+                self._done[key] = self._compare(sightings, blob, names)
             exact += self._done[key][0]
             alike += self._done[key][1]
         return exact / max(1, len(seen)), alike / max(1, len(seen))
@@ -69,7 +93,13 @@ class Comparison:
         entry = self._repository.entry(tree, path)
         return entry.sha if entry is not None and entry.mode != SYMLINK else None
 
-    def _compare(self, sightings: Sequence[Sighting], blob: str) -> tuple[float, float]:
+    def _compare(
+        self, sightings: Sequence[Sighting], blob: str, names: Sequence[str]
+    ) -> tuple[float, float]:
+        if names:
+            # Git's own word counts for more than texts, which may be uncommitted work.
+            same = float(any(blob.startswith(name) for name in names))
+            return same, same
         try:
             lines = text_lines(self._repository.blob(blob))
         except RepositoryError:

@@ -353,7 +353,7 @@ def may_write(command: str) -> bool:
     return any(part and not _HARMLESS.match(part) for part in parts)
 
 
-_GIT_COMMIT = re.compile(r"\bgit\b[^|;&\n]*\bcommit\b")
+_GIT_COMMIT = re.compile(r"\bgit\b[^|;&\n]{0,300}?\bcommit\b")
 _COMMITTED = re.compile(r"^\[[^\]\n]*?\s?([0-9a-f]{7,40})\]\s", re.MULTILINE)
 _LOG_LINE = re.compile(r"^(?:\* )?(?:commit )?([0-9a-f]{7,40})\b")
 _PRINTS_HEAD = re.compile(

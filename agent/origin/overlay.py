@@ -1,8 +1,9 @@
 """Uncommitted work at the start: files that differ from the commit when the session first saw them.
 
 A file counts as recovered when its whole content was seen before anything ran that might have
-changed it, as guessed when it was seen whole only later, and as unknown when the session shows no
-more than that it differed. Files that git would ignore are no part of a start state.
+changed it, or when git printed its change before that and named the result; as guessed when it was
+seen whole only later; and as unknown when the session shows no more than that it differed. Files
+that git would ignore are no part of a start state.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from agent.errors import RepositoryError
 from agent.gitcommand import GitError
-from agent.origin.contents import Comparison, matches, text_lines
+from agent.origin.contents import matches, text_lines
+from agent.origin.differences import Differences, applied
 from agent.origin.evidence import Evidence, Sighting
 from agent.repo import SYMLINK, Repository, is_safe_path
 
@@ -26,6 +28,9 @@ MAX_IGNORE_FILES = 200
 
 MIN_WRONG_SHARE = 0.5
 """Share of a file's unplaced fragments that must be missing for it to count as different."""
+
+MIN_PIECED_LINES = 4
+"""Lines that tell where the part of a file that was not seen goes on: fewer may stand anywhere."""
 
 TOOL_FOLDERS = (".git", ".claude", ".codex", ".specstory", ".cursor", ".entire", ".cline", ".aider")
 """Folders and prefixes where coding agents keep their own things."""
@@ -41,21 +46,23 @@ class Overlay:
     unknown: list[str] = field(default_factory=list)
 
 
-def overlay_of(tree: str, repository: Repository, seen: Evidence, compare: Comparison) -> Overlay:
+def overlay_of(
+    tree: str, repository: Repository, seen: Evidence, printed: Differences | None = None
+) -> Overlay:
     """Finds the uncommitted work that a session saw.
 
     Args:
         tree: full name of the start commit's tree.
         repository: the repository.
         seen: what the session saw.
-        compare: the comparison of that with the repository.
+        printed: what git printed of the work; None when nothing is known of that.
     """
     over = Overlay()
-    size = 0
+    size = _printed_work(tree, repository, printed or Differences(), over)
     wanted = [p for p in seen.sightings if is_safe_path(p) and not p.startswith(TOOL_FOLDERS)]
     dropped = ignored(repository, tree, wanted)
     for path in wanted:
-        if path in dropped:
+        if path in dropped or path in over.files:
             continue
         entry = repository.entry(tree, path)
         if entry is not None and entry.mode == SYMLINK:
@@ -70,6 +77,13 @@ def overlay_of(tree: str, repository: Repository, seen: Evidence, compare: Compa
         if not any(s.settled or s.first_prompt for s in differing):
             continue  # seen so late that anybody may have changed it meanwhile
         whole = next((s for s in differing if s.whole), None)
+        if whole is None and data is not None and (text := pieced(seen.sightings[path], data)):
+            content = like(text, data)
+            if size + len(content) <= MAX_OVERLAY_BYTES:
+                size += len(content)
+                over.files[path] = content
+                over.guessed.append(path)
+                continue
         if (
             whole is None
             or size + len(whole.text) > MAX_OVERLAY_BYTES
@@ -82,10 +96,34 @@ def overlay_of(tree: str, repository: Repository, seen: Evidence, compare: Compa
         size += len(content)
         over.files[path] = content
         (over.recovered if whole.settled else over.guessed).append(path)
-    for path in sorted((seen.dirty or set()) - seen.sightings.keys()):
+    for path in sorted((seen.dirty or set()) - seen.sightings.keys() - over.files.keys()):
         if is_safe_path(path) and not path.startswith(TOOL_FOLDERS):
             over.unknown.append(path)
     return over
+
+
+def _printed_work(tree: str, repository: Repository, printed: Differences, over: Overlay) -> int:
+    """Lays over what git printed of changed files, where the result proves to be whole.
+
+    Returns:
+        Bytes that were laid over.
+    """
+    size = 0
+    for path, (hunks, name) in printed.work.items():
+        entry = repository.entry(tree, path) if is_safe_path(path) else None
+        if entry is None or entry.mode == SYMLINK or path.startswith(TOOL_FOLDERS):
+            continue
+        if not any(entry.sha.startswith(old) for old in printed.committed.get(path, ())):
+            continue
+        try:
+            data = applied(repository.blob(entry.sha), hunks, name)
+        except RepositoryError:
+            continue
+        if data is not None and size + len(data) <= MAX_OVERLAY_BYTES:
+            size += len(data)
+            over.files[path] = data
+            over.recovered.append(path)
+    return size
 
 
 def _differing(sightings: Sequence[Sighting], data: bytes | None) -> list[Sighting]:
@@ -101,6 +139,42 @@ def _differing(sightings: Sequence[Sighting], data: bytes | None) -> list[Sighti
     # before the session touches it was put back, and a start state with it would be a detour.
     stays = bool(wrong) and wrong[0] is sightings[0] and wrong[-1] is sightings[-1]
     return wrong if stays else []
+
+
+def pieced(sightings: Sequence[Sighting], data: bytes) -> str | None:
+    """A file's text put together from the parts of it that were seen.
+
+    The parts, placed by their line numbers, must lie against one another from the first line on;
+    what follows the last of them is taken from the committed content, where its last lines stand
+    there in one place only.
+
+    Args:
+        sightings: what was seen of the file before anything could have changed it, and later.
+        data: the committed content.
+
+    Returns:
+        The text, or None when the parts leave a gap or contradict each other.
+    """
+    lines: list[str] = []
+    parts = [s for s in sightings if s.start is not None and s.settled and not s.whole]
+    for part in sorted(parts, key=lambda s: s.start or 0):
+        at = (part.start or 1) - 1
+        if at > len(lines):
+            return None
+        again = min(len(part.lines), len(lines) - at)
+        if tuple(lines[at : at + again]) != part.lines[:again]:
+            return None
+        lines += part.lines[again:]
+    if len(lines) < MIN_PIECED_LINES:
+        return None
+    committed = text_lines(data)
+    end = lines[-MIN_PIECED_LINES:]
+    places = [
+        at + MIN_PIECED_LINES
+        for at in range(len(committed) - MIN_PIECED_LINES + 1)
+        if committed[at : at + MIN_PIECED_LINES] == end
+    ]
+    return "\n".join([*lines, *committed[places[0] :]]) if len(places) == 1 else None
 
 
 def like(text: str, data: bytes | None) -> bytes:

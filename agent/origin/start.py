@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RepositoryError
 from agent.origin.candidates import FIRST_COMMITS, StartCandidate, candidate_of, rank
+from agent.origin.checkedout import checked_out
 from agent.origin.contents import Comparison
+from agent.origin.differences import differences
 from agent.origin.evidence import Evidence, Paths, collect
 from agent.origin.overlay import Overlay, overlay_of
 from agent.origin.times import began, zone_shift
@@ -30,7 +32,7 @@ SHOWN_CANDIDATES = 8
 """Candidates that a report lists."""
 
 
-Method = Literal["recorded", "contents", "time"]
+Method = Literal["recorded", "git", "contents", "time"]
 
 
 class StartState(BaseModel):
@@ -41,7 +43,8 @@ class StartState(BaseModel):
     commit: str
     tree: str
     method: Method
-    """How it was found; `time` means that no content was seen, and the date alone decided."""
+    """How it was found: recorded by the tool, named by git in the session, told by the contents
+    that were seen, or by the date alone where none were."""
     fit: float
     """Share in [0, 1] of the files seen whose contents are those of the commit."""
     observed: int
@@ -56,6 +59,18 @@ class StartState(BaseModel):
     unknown: list[str] = Field(default_factory=list)
     """Files that had uncommitted changes which the session does not show in full."""
     reasons: list[str] = Field(default_factory=list)
+
+    @property
+    def uncommitted(self) -> str:
+        """The uncommitted work in a few words, with numbers; "" when there was none."""
+        counts = (
+            (len(self.recovered), "recovered"),
+            (len(self.guessed), "guessed"),
+            (len(self.unknown), "unknown"),
+        )
+        told = ", ".join(f"{count} {what}" for count, what in counts if count)
+        total = sum(count for count, _ in counts)
+        return f"{total} uncommitted file{'s' * (total != 1)}: {told}" if told else ""
 
 
 def find_start(
@@ -80,11 +95,13 @@ def find_start(
     if not commits:
         raise RepositoryError(f"{repository.source} has no commit to start from.")
     when = began(session, zone_shift(session, commits))
-    seen, _ = evidence or collect(session, known_paths(repository, commits, when))
+    seen, paths = evidence or collect(session, known_paths(repository, commits, when))
+    printed = differences(session, paths)
     by_sha = {commit.sha: commit for commit in commits}
     earlier = [c for c in commits if when is None or c.committed <= when]
     # A file that no commit had by then is uncommitted, and says nothing about the commit.
-    compare = Comparison(repository, seen, known_paths(repository, earlier or commits, None))
+    known = known_paths(repository, earlier or commits, None)
+    compare = Comparison(repository, seen, known, printed.committed)
     reasons: list[str] = []
     found: StartState | None = None
     if use_recorded and (recorded := session.git.commit):
@@ -105,12 +122,17 @@ def find_start(
                 only = candidate_of(commit, compare.fit(commit.tree).exact, why)
                 found = _state(only, "recorded", compare, [only], commit)
     if found is None:
-        ranked = rank(session, repository, commits, compare, seen, when)
+        head = checked_out(session, repository, when)
+        named = head[0].sha if head else None
+        ranked = rank(session, repository, commits, compare, seen, when, named)
         method: Method = "contents" if compare.observed else "time"
         best = ranked[0]
+        if head is not None and best.commit == named:
+            method = "git"
+            best.reasons.insert(0, head[1])
         best.reasons[:0] = reasons
         found = _state(best, method, compare, ranked, by_sha[best.commit])
-    over: Overlay = overlay_of(found.tree, repository, seen, compare)
+    over: Overlay = overlay_of(found.tree, repository, seen, printed)
     found.overlay = over.files
     found.recovered, found.guessed, found.unknown = over.recovered, over.guessed, over.unknown
     return found
