@@ -296,17 +296,23 @@ def _leaks(item: Item, session: Session) -> str:
     """What of the sealed truth stands in what a builder gets; "" when nothing does."""
     if item.bank is not None and item.bank.canary != item.truth.canary:
         return f"{BANK} has another canary than truth.toml"
-    given = {f"session {path.name}": path.read_bytes() for path in _files(item.session)}
-    for step, tree in zip(item.recipe.steps, recipe.trees(item.folder), strict=True):
-        given |= {f"{step.version}: {file.path}": file.data for file in tree}
-    judge = item.verifier.get("judge.py", b"").splitlines()
-    lines = {line.strip() for line in judge if len(line.strip()) >= MIN_LINE_CHARS}
-    if lines and item.truth.canary.encode() not in b"\n".join(judge):
-        return "the reference verifier does not hold the canary"
-    for place, data in given.items():
+    said = {f"session {path.name}": path.read_bytes() for path in _files(item.session)}
+    kept = {
+        f"{step.version}: {file.path}": file.data
+        for step, tree in zip(item.recipe.steps, recipe.trees(item.folder), strict=True)
+        for file in tree
+    }
+    for place, data in {**said, **kept}.items():
         if item.truth.canary.encode() in data:
             return f"the canary stands in {place}"
-        if found := next((line for line in sorted(lines) if line in data), None):
+    judge = item.verifier.get("judge.py", b"")
+    if judge and item.truth.canary.encode() not in judge:
+        return "the reference verifier does not hold the canary"
+    own = {line.strip() for line in judge.splitlines() if len(line.strip()) >= MIN_LINE_CHARS}
+    # A reference may compute what the project computes; only words of its own can have leaked.
+    own = {line for line in own if not any(line in data for data in kept.values())}
+    for place, data in said.items():
+        if found := next((line for line in sorted(own) if line in data), None):
             return f"{place} holds a line of the reference verifier: {found.decode()!r}"
     return "" if session.digest else "the session has no digest"
 

@@ -1,0 +1,5 @@
+"""A shelf of books."""
+
+from .catalogue import Catalogue
+
+__all__ = ["Catalogue"]

@@ -1,0 +1,37 @@
+"""What a catalogue looks like."""
+
+import unittest
+
+from shelf import Catalogue
+
+BOOKS = [
+    {"title": "Emma", "author": "Jane Austen", "year": 1815, "tags": ["novel", "classic"]},
+    {"title": "Untitled", "author": "Anon", "year": None, "tags": []},
+]
+
+
+class RenderTest(unittest.TestCase):
+    """The forms."""
+
+    def test_table(self):
+        """Columns are as wide as they must be."""
+        text = Catalogue(BOOKS).render()
+        self.assertEqual(text.splitlines()[0], "title     author       year")
+        self.assertEqual(text.splitlines()[2], "Emma      Jane Austen  1815")
+
+    def test_csv(self):
+        """Tags are sorted."""
+        self.assertIn("Emma,Jane Austen,1815,classic;novel\n", Catalogue(BOOKS).render("csv"))
+
+    def test_bib(self):
+        """Without a year the key says nd."""
+        self.assertIn("@book{anonnd,", Catalogue(BOOKS).render("bib"))
+
+    def test_unknown(self):
+        """Another form is an error."""
+        with self.assertRaises(ValueError):
+            Catalogue(BOOKS).render("xml")
+
+
+if __name__ == "__main__":
+    unittest.main()
