@@ -1,4 +1,4 @@
-"""The command line: `python -m agent build | check | qualify | session | doctor`.
+"""The command line: `python -m agent build | check | qualify | queue | session | doctor`.
 
 Standard output carries the result (a summary, or JSON with `--json`); progress and errors go to
 standard error. Exit codes are `ExitCode`. A user's mistake is one message, never a traceback.
@@ -23,6 +23,7 @@ from agent.commands.console import err, out
 from agent.commands.doctor import doctor
 from agent.commands.exits import EPILOG_EXIT_CODES, ExitCode
 from agent.commands.qualify import qualify
+from agent.commands.queue import queue
 from agent.commands.session import show_session
 from agent.errors import InputError, KettleError, ProviderError, Rejected
 from sandbox.errors import SandboxError
@@ -128,4 +129,5 @@ app.command(epilog=EPILOG_EXIT_CODES)(build)
 app.command(epilog=EPILOG_EXIT_CODES)(check)
 app.command()(qualify)
 app.command(name="session")(show_session)
+app.add_typer(queue, name="queue")
 app.command()(doctor)
