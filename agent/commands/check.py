@@ -32,8 +32,14 @@ def check(
         ),
     ] = Depth.core,
     write: Annotated[
-        bool, typer.Option("--write", help="Record the report in DIR/provenance/gate.json.")
+        bool,
+        typer.Option(
+            "--write", help="Record the report in DIR/provenance (gate.json and gate.html)."
+        ),
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML page.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -47,16 +53,24 @@ def check(
       python -m agent check environments/parse-1a2b3c4d
 
       python -m agent check task/ --repeats 10 --json > report.json
+
+      python -m agent check task/ --depth full --html report.html
     """
     from agent.console import Progress
     from agent.environment import Environment
+    from agent.errors import InputError
     from agent.gate import GateSettings
     from agent.gate import run as run_gate
+    from agent.gate.page import as_html
     from agent.gate.report import as_table, write_report
     from agent.progress import GateProgress, PhaseStarted
     from sandbox.engine import Engine
 
     subject = Environment.load(environment)
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise InputError(
+            f"{html} cannot be written. Give the name of a file in a folder that exists."
+        )
     with Progress(err, quiet=quiet) as progress, Engine.connect() as engine:
         progress.show(PhaseStarted("gate", str(environment)))
         report = run_gate(
@@ -67,6 +81,9 @@ def check(
         )
     if write:
         write_report(subject, report)
+    if html is not None:
+        html.write_text(as_html(report, subject), encoding="utf-8")
+        err.print(f"The report as a page: {html}")
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

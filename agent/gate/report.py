@@ -11,6 +11,7 @@ from rich.text import Text
 
 from agent.environment import Environment
 from agent.gate.model import Check, CheckVerdict, GateReport
+from agent.gate.page import as_html
 from agent.gate.said import clip
 
 BUILDER_CHARS = 6000
@@ -18,6 +19,7 @@ BUILDER_CHARS = 6000
 MIN_EVIDENCE_CHARS = 400
 """However many checks fail, each shows this much of its evidence."""
 RECORD = "gate.json"
+PAGE = "gate.html"
 
 _COLOURS = {
     CheckVerdict.PASS: "green",
@@ -76,9 +78,13 @@ def as_table(report: GateReport) -> RenderableType:
 
 
 def write_report(environment: Environment, report: GateReport) -> None:
-    """Record the report in the environment's provenance and its digest in `task.toml`."""
+    """Record the report in the environment's provenance and its digest in `task.toml`.
+
+    Beside the record lies the same as a page for people.
+    """
     data = (report.model_dump_json(indent=1) + "\n").encode()
     environment.write_provenance(RECORD, data)
+    environment.write_provenance(PAGE, as_html(report, environment).encode())
     if environment.kettle is not None:
         environment.update_metadata({"gate_digest": hashlib.sha256(data).hexdigest()})
 
