@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent import scaffold
@@ -36,6 +37,8 @@ class Origin:
         after_tree: commit or tree with the outcome applied; None without one that applies.
         project: what kind of project the start state is.
         date: the day of the session; packages are resolved as of it.
+        attempts: the session's own attempts as files, with what is expected of them; see
+            `agent.origin.expectation`.
     """
 
     start: StartState
@@ -46,6 +49,7 @@ class Origin:
     after_tree: str | None
     project: Project
     date: str
+    attempts: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from agent.gate.model import GateReport
 from agent.gate.report import as_text, write_report
 from agent.models import default_model_spec, open_model
 from agent.models.base import Model
+from agent.origin.expectation import as_files, find_attempts
 from agent.origin.find import repository_of
 from agent.origin.licence import licence_of
 from agent.origin.outcome import find_outcome
@@ -59,6 +60,8 @@ FIRST_PROMPT_CHARS = 4_000
 """Of the first prompt in the builder's first message; the rest stands in session.md."""
 ORGANISATION = "kettle"
 """Harbor names tasks `organisation/name`."""
+
+_SHOULD = {"pass": "it must pass", "fail": "it must fail", "unknown": "nothing tells its verdict"}
 
 Status = Literal["accepted", "rejected", "gate-failed", "budget-spent"]
 Listener = Callable[[Event], None]
@@ -250,6 +253,7 @@ class _Build:
                     "session.md": to_markdown(self.session, SESSION_TEXT_BYTES),
                     "origin.md": briefing.report(self.session, self.repository, self.origin),
                     "origin.json": briefing.facts(self.session, self.repository, self.origin),
+                    **{n: d.decode("utf-8", "replace") for n, d in self.origin.attempts.items()},
                 },
                 draft=briefing.first_draft(
                     self.session, self.repository, self.origin, base=self.base
@@ -336,6 +340,7 @@ class _Build:
                     "verdict.json": self._verdict(),
                     "origin.json": self._origin_record(),
                     "session.json": self._session_record(),
+                    **self.origin.attempts,
                 },
             )
             self.report = gate.run(
@@ -467,12 +472,16 @@ def _origin(session: Session, repository: Repository, tell: Listener) -> Origin:
     candidates = find_outcome(session, repository, start)
     outcome = outcome_patch(repository, start, candidates[0].commits) if candidates else None
     origin = briefing.survey(session, repository, start, candidates, outcome)
+    attempts, patches = find_attempts(session, repository, start, origin.after_tree)
+    origin = replace(origin, attempts=as_files(attempts, patches))
     tell(Note(f"start state: {origin.label}"))
     if outcome and candidates:
         names = ", ".join(c[:12] for c in outcome.commits)
         tell(Note(f"outcome: {names} (score {candidates[0].score:.2f})"))
     else:
         tell(Note("outcome: no later commit looks like it"))
+    for one in attempts.attempts:
+        tell(Note(f"the session's attempt, {one.name}: {_SHOULD[one.expected]}"))
     tell(Note(f"project: {'; '.join(origin.project.reasons)}"))
     return origin
 

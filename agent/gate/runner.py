@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from agent import __version__
 from agent.environment import Environment
 from agent.errors import InputError
+from agent.gate.checks.attempt import attempt, candidates
 from agent.gate.checks.candidates import (
     alternatives_pass,
     exploits_fail,
@@ -67,6 +68,8 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck("offline", offline, after=("builds", *_VERDICTS)),
     GateCheck("instruction", instruction),
     GateCheck("hygiene", hygiene, after=()),
+    GateCheck("attempt", attempt, after=("builds", *_VERDICTS)),
+    GateCheck("candidates", candidates, after=("builds", *_VERDICTS)),
     GateCheck("exploits-fail", exploits_fail, after=("builds", *_VERDICTS), deep=True),
     GateCheck("alternatives-pass", alternatives_pass, after=("builds", *_VERDICTS), deep=True),
     GateCheck("partial-fails", partial_fails, after=("builds", *_VERDICTS), deep=True),

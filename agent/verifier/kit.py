@@ -25,7 +25,9 @@ judge must never import the project, and must not read its files through symlink
 (`Checkout.read` does not).
 
 A judge that ends without `kit.verdict()`, crashes, or has no checks is an error: no reward is
-written. An exception inside a decorated check fails that check.
+written. An exception inside a decorated check fails that check. Where the project's code gives no
+value outside of one (`ChildFailed`, `Raised`), that is a failed check, too, and the last one: no
+tree can turn its reward of 0 into an error.
 """
 
 # The kit runs in the environment's image, alone and on older Pythons, and as root of a container
@@ -34,7 +36,9 @@ written. An exception inside a decorated check fails that check.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import random
 import resource
@@ -67,22 +71,34 @@ AFTER_TIMEOUT_S = (10.0, 5.0, 2.0)
 must not keep the judge beyond the verifier's own limit."""
 OUTPUT_LIMIT_BYTES = 8 << 20
 """Kept of each output stream of a child; the rest is read and dropped."""
-VALUE_LIMIT_BYTES = 32 << 20
-"""Largest JSON value that a child may hand back."""
+CHILDREN_S = 240.0
+"""Time of all children together; after it, one with the usual limit gets the shortest of
+`AFTER_TIMEOUT_S`, so that a tree that is slow everywhere ends with a verdict."""
+VALUE_LIMIT_BYTES = 8 << 20
+"""Largest JSON value that a child may hand back: a few hundred MB once it is parsed."""
+INTEGER_DIGITS = 4300
+"""Longest integer in a value, Python's own limit: reading a longer one takes quadratic time."""
 FILE_LIMIT_BYTES = 1 << 30
 """Largest file that a child may write."""
-PROCESS_LIMIT = 512
-"""Processes and threads that a child's user may have: builds need dozens, a fork bomb wants all."""
+PROCESS_LIMIT = 400
+"""Processes and threads that a child's user may have: builds need dozens, a fork bomb wants all.
+Two bombs side by side leave room for the judge under a limit of 1,024 for the container."""
 OPEN_FILES_LIMIT = 4096
 DRAIN_S = 2.0
 """Time for the last output to arrive once every process of a child is dead."""
 TAIL_CHARS = 1500
 """Output quoted in a reason."""
-FIRST_UID, LAST_UID = 20000, 59999
+FIRST_UID, LAST_UID = 20000, 39999
 """Users of children: above every user that Debian makes, within what a user namespace maps."""
+KILLER_OFFSET = 20000
+"""From a child's user to the one of the process that kills in its name; see `_signal_as`."""
+MOST_KILLABLE = "1000"
+"""`oom_score_adj` of a child: when memory runs out it goes, not the judge."""
+RESERVE_BYTES = 64 << 10
+"""Kept free for the reward, so that a child that fills the disk cannot suppress it."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CLEARED = ("reward.json", "reward.txt", "checks.json")
+_CLEARED = ("reward.json", "reward.txt", "checks.json", ".reserve")
 
 seed = int(os.environ.get("KIT_SEED") or secrets.randbits(32))
 rng = random.Random(seed)
@@ -169,19 +185,23 @@ class Checkout:
         return self.path
 
     def write(self, name: str, data: str | bytes, *, executable: bool = False) -> str:
-        """Put a file into the copy, in place of whatever is there; returns its path."""
-        path = self._inside(name, make=True)
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+        """Put a file into the copy, in place of whatever is there; returns its path.
+
+        Raises:
+            ChildFailed: a parent is a symlink, or a running child changes the place meanwhile.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(path, flags, 0o600), "wb") as f:
+        try:
+            with self._parent(name, make=True) as (folder, last):
+                self._take_away(folder, last)
+                handle = os.open(last, flags, 0o600, dir_fd=folder)
+        except OSError as e:
+            raise ChildFailed(f"{name} cannot be written: {e.strerror}") from None
+        with os.fdopen(handle, "wb") as f:
             f.write(data.encode() if isinstance(data, str) else data)
             os.fchmod(f.fileno(), 0o755 if executable else 0o644)
             os.fchown(f.fileno(), self.uid, self.uid)
-        return path
+        return os.path.join(self.path, name)
 
     def read(self, name: str, *, limit_bytes: int = OUTPUT_LIMIT_BYTES) -> bytes:
         """Content of a regular file of the copy.
@@ -189,9 +209,10 @@ class Checkout:
         Raises:
             ChildFailed: there is none, it is reached through a symlink, or it is too large.
         """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            path = self._inside(name)
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with self._parent(name) as (folder, last):
+                handle = os.open(last, flags, dir_fd=folder)
         except OSError as e:
             raise ChildFailed(f"{name} cannot be read: {e.strerror}") from None
         with os.fdopen(handle, "rb") as f:
@@ -205,38 +226,67 @@ class Checkout:
     def exists(self, name: str) -> bool:
         """True when the copy has a file, directory or symlink of that name."""
         try:
-            return os.path.lexists(self._inside(name))
+            with self._parent(name) as (folder, last):
+                os.stat(last, dir_fd=folder, follow_symlinks=False)
         except (OSError, ChildFailed):
             return False
+        return True
 
     def remove(self, name: str) -> None:
         """Take a file or a directory out of the copy, if it is there."""
-        with contextlib.suppress(OSError, ChildFailed):
-            path = self._inside(name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+        with contextlib.suppress(OSError, ChildFailed), self._parent(name) as (folder, last):
+            self._take_away(folder, last)
 
-    def _inside(self, name: str, *, make: bool = False) -> str:
-        """The path of a name in the copy, no parent of which is a symlink."""
+    @contextlib.contextmanager
+    def _parent(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder that a name lies in, and the name's last part.
+
+        Each folder is opened from the one before and never through a symlink, so that a child that
+        runs meanwhile cannot lead the judge, who is root, out of the copy.
+        """
         parts = [p for p in name.split("/") if p not in ("", ".")]
         if not parts or ".." in parts or name.startswith("/"):
             raise ChildFailed(f"{name!r} does not lie in the tree")
-        folder = self.path
-        for part in parts[:-1]:
-            folder = os.path.join(folder, part)
-            if os.path.islink(folder):
-                raise ChildFailed(f"{name} is reached through a symlink")
-            if make and not os.path.isdir(folder):
-                os.mkdir(folder, 0o755)
-                os.chown(folder, self.uid, self.uid)
-        return os.path.join(folder, parts[-1])
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        folder = os.open(self.path, flags)
+        try:
+            for part in parts[:-1]:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(part, 0o755, dir_fd=folder)
+                        os.chown(part, self.uid, self.uid, dir_fd=folder, follow_symlinks=False)
+                try:
+                    inner = os.open(part, flags, dir_fd=folder)
+                except OSError as e:
+                    if e.errno in (errno.ELOOP, errno.ENOTDIR):
+                        raise ChildFailed(f"{name} is reached through a symlink") from None
+                    raise
+                os.close(folder)
+                folder = inner
+            yield folder, parts[-1]
+        finally:
+            os.close(folder)
+
+    def _take_away(self, folder: int, last: str) -> None:
+        """Remove what lies in an open folder under a name, if anything does."""
+        try:
+            kind = os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(kind):
+            os.unlink(last, dir_fd=folder)
+            return
+        # Out of the child's reach first, so that it cannot change what is being deleted.
+        trash = tempfile.mkdtemp(dir=self.base)
+        os.rename(last, trash + "/it", src_dir_fd=folder)
+        shutil.rmtree(trash)
 
 
 _taken: set[int] = set()
 _late = 0
 """Children that ran out of time."""
+_spent = 0.0
+"""Seconds that were spent waiting for children."""
 _default: Checkout | None = None
 
 
@@ -244,7 +294,9 @@ def checkout(source: str = WORK) -> Checkout:
     """A fresh copy of the graded tree (or of another directory), owned by a fresh user."""
     uid = _fresh_uid()
     base = tempfile.mkdtemp(prefix="kit-", dir="/tmp")
-    os.chmod(base, 0o711)
+    # A child of another copy has no way in, whatever modes the graded tree brings along.
+    os.chown(base, 0, uid)
+    os.chmod(base, 0o710)
     work = os.path.join(base, "work")
     if os.path.islink(source) or not os.path.isdir(source):
         raise ChildFailed(f"{source} is not a directory")
@@ -312,6 +364,21 @@ def start(
         child.kill()
 
 
+_TREES_FAULT = frozenset(
+    (
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENOEXEC,
+        errno.EAGAIN,
+        errno.EISDIR,
+        errno.ETXTBSY,
+    )
+)
+
+
 class Child:
     """A running program of the project."""
 
@@ -348,13 +415,15 @@ class Child:
                 )
             except OSError as e:
                 os.close(value_r)
-                if e.errno is not None and isinstance(
-                    e, (FileNotFoundError, PermissionError, NotADirectoryError)
-                ):
+                # A full table of processes, a missing program, one that is none: the tree's fault.
+                if e.errno in _TREES_FAULT:
                     raise ChildFailed(f"{argv[0]} cannot be started: {e.strerror}") from None
                 raise KitError(f"cannot start a child: {e}") from e
             finally:
                 os.close(value_w)
+        score = f"/proc/{self._process.pid}/oom_score_adj"
+        with contextlib.suppress(OSError), open(score, "w") as file:
+            file.write(MOST_KILLABLE)
         tree._children += 1
         self._dead = False
         assert self._process.stdout is not None and self._process.stderr is not None
@@ -376,15 +445,18 @@ class Child:
         """Wait for the program, then end all it started."""
         timed_out = False
         code: int | None = None
-        global _late
+        global _late, _spent
         if _late:
             timeout_s = min(timeout_s, AFTER_TIMEOUT_S[min(_late, len(AFTER_TIMEOUT_S)) - 1])
+        elif timeout_s <= DEFAULT_TIMEOUT_S:
+            timeout_s = min(timeout_s, max(CHILDREN_S - _spent, AFTER_TIMEOUT_S[-1]))
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             timed_out = True
             _late += 1
         seconds = time.monotonic() - self._begun
+        _spent += seconds
         self.kill()
         out, err, value = (r.result() for r in self._readers)
         return Result(self.argv, code, out, err, timed_out, seconds, value)
@@ -550,7 +622,9 @@ def call_python(
 ) -> Value:
     """Call a function of the project in a child and get its value back as JSON data.
 
-    Tuples come back as lists, sets as sorted lists, other objects as their `repr`.
+    Tuples come back as lists, sets as sorted lists, other objects as their `repr`. JSON has no NaN
+    and no infinity: they come back as the texts `NaN`, `Infinity` and `-Infinity`, so that no
+    comparison with a number holds by accident.
 
     Args:
         module: dotted name of the module.
@@ -637,18 +711,30 @@ def _values(
     job = {**job, "calls": [{"args": a, "kwargs": k} for a, k in calls]}
     result = run(argv, cwd=cwd, timeout_s=timeout_s, stdin=json.dumps(job))
     try:
-        done = json.loads(result.value)
+        done = json.loads(result.value, parse_constant=str, parse_int=_integer, parse_float=_finite)
         assert isinstance(done, list) and len(done) == len(calls)
-    except (ValueError, AssertionError, RecursionError):
+    except (ValueError, AssertionError, RecursionError, MemoryError):
         raise ChildFailed(f"no value came back: {result.tail}") from None
     values: list[Value] = []
     for one in done:
         if not isinstance(one, dict) or not ({"value", "raised"} & one.keys()):
             raise ChildFailed("what came back is not what the kit sends")
         if "raised" in one:
-            raise Raised(str(one["raised"]), str(one.get("message")))
+            raise Raised(str(one["raised"])[:TAIL_CHARS], str(one.get("message"))[:TAIL_CHARS])
         values.append(one["value"])
     return values
+
+
+def _integer(text: str) -> int:
+    if len(text) > INTEGER_DIGITS:
+        raise ValueError("an integer of too many digits")
+    return int(text)
+
+
+def _finite(text: str) -> Value:
+    """A number, or the text of one that is too large to be finite."""
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 # --- checks --------------------------------------------------------------------------------------
@@ -663,6 +749,8 @@ class _Check:
 
 
 _checks: list[_Check] = []
+_reached = False
+"""True once the judge came to its verdict."""
 _UNSET = object()
 
 
@@ -675,7 +763,7 @@ def check(name: str, condition: object = _UNSET, why: str = "") -> Any:
         why: what was seen, for the log, when it does not hold.
     """
     if condition is not _UNSET:
-        _checks.append(_Check(name, bool(condition), "" if condition else why))
+        _checks.append(_Check(name, bool(condition), "" if condition else why[-TAIL_CHARS:]))
         return bool(condition)
 
     def decorate(function: Callable[[], object]) -> Callable[[], object]:
@@ -700,8 +788,10 @@ def check(name: str, condition: object = _UNSET, why: str = "") -> Any:
 
 def verdict() -> None:
     """End the judge: the reward is 1 when every check held, else 0."""
+    global _reached
     if not _checks:
         raise KitError("the judge checked nothing")
+    _reached = True
     for one in _checks:
         print(f"{'ok  ' if one.ok else 'FAIL'} {one.name}" + (f": {one.why}" if one.why else ""))
     failed = sum(not c.ok for c in _checks)
@@ -731,6 +821,9 @@ def _begin() -> None:
     owner = os.lstat(WORK).st_uid if os.path.lexists(WORK) else 0
     if owner:
         _signal_as(owner, -1)
+    if os.path.isdir(WORK) and not os.path.islink(WORK):
+        # The solver sets the modes of its files; a child must not change what is copied later.
+        subprocess.run(["chmod", "-R", "go-w", WORK], env={"PATH": PATH}, check=False)
     for folder, mode in ((TESTS, 0o700), (SOLUTION, 0o700)):
         if os.path.isdir(folder) and not os.path.islink(folder):
             os.chown(folder, 0, 0)
@@ -746,6 +839,7 @@ def _begin() -> None:
             shutil.rmtree(path)
         elif os.path.lexists(path):
             os.unlink(path)
+    _write(LOGS + "/.reserve", "0" * RESERVE_BYTES)
     # Limits are set once here and inherited: a child that sets its own would need code between
     # fork and exec, which is not safe beside threads.
     for what, limit in (
@@ -759,6 +853,16 @@ def _begin() -> None:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(what, (bound, bound))
     _no_new_privileges()
+
+
+def _end() -> None:
+    """Leave nothing of the graded code running, and let the caller read what the judge wrote."""
+    for uid in _taken:
+        with contextlib.suppress(KitError):
+            _signal_as(uid, -1)
+    with contextlib.suppress(OSError):
+        os.unlink(LOGS + "/.reserve")
+    os.chmod(LOGS, 0o755)
 
 
 def _no_new_privileges() -> None:
@@ -778,16 +882,30 @@ def _fresh_uid() -> int:
 
 
 def _signal_as(uid: int, target: int) -> None:
-    """Kill a process group, or with -1 every process of a user, as that user."""
-    with warnings.catch_warnings():
-        # Between fork and _exit only system calls happen, so the readers' threads do no harm.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    """Kill a process group, or with -1 every process of a user, in that user's name.
+
+    The process that does it has the user's id as its effective one alone: so it may signal the
+    user's processes, and they may not stop, kill or trace it first.
+    """
+    end = time.monotonic() + DRAIN_S
+    while True:
+        try:
+            with warnings.catch_warnings():
+                # Between fork and _exit only system calls happen: the readers' threads do no harm.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+            break
+        except BlockingIOError:  # no room for another process just now
+            if time.monotonic() > end:
+                raise KitError("the container has no room for another process") from None
+            time.sleep(0.01)
     if pid == 0:
         try:
             os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
+            os.setresgid(uid, uid, uid)
+            # Every user has a killer of its own, or one could end another's before it is done.
+            own = FIRST_UID + KILLER_OFFSET + uid % KILLER_OFFSET
+            os.setresuid(own, uid, own)
             os.kill(target, 9)
         except BaseException:
             os._exit(1)
@@ -810,17 +928,27 @@ def main(judge: str) -> int:
     # Last, so that a file beside the judge cannot stand in for the standard library.
     sys.path.append(os.path.dirname(os.path.abspath(judge)))
     code: object = NO_VERDICT
+    begun = False
     try:
         _begin()
+        begun = True
         runpy.run_path(judge, run_name="__main__")
         print("The judge ended without kit.verdict().", file=sys.stderr)
     except SystemExit as e:
         code = e.code
+    except (ChildFailed, Raised) as e:
+        traceback.print_exc()
+        check("the project's code gives a value", False, str(e))
+        with contextlib.suppress(SystemExit):
+            verdict()
+        code = 1
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
-    if isinstance(code, bool) or not isinstance(code, int) or code not in (0, 1):
+    if begun:
+        _end()
+    if not _reached or isinstance(code, bool) or not isinstance(code, int) or code not in (0, 1):
         print("No verdict, so no reward.", file=sys.stderr)
         return code if isinstance(code, int) and code else NO_VERDICT
     _write(LOGS + "/reward.json", json.dumps({"reward": 1 - code}))

@@ -1,11 +1,12 @@
 """The oracle with a part taken out: each file, and each hunk.
 
 A verifier that rewards half of the work lets a solver stop halfway. Parts that no behaviour hangs
-on (documents, tests, comments, blank lines) are not taken out.
+on (documents, tests, comments, blank lines, a release's number) are not taken out.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def partials(outcome: Outcome) -> Iterator[Wrong]:
         for path, (before, after) in changed.items():
             if _is_text(before) and _is_text(after) and not _tells(before or b"", after or b""):
                 continue
+            if _same_program(path, before or b"", after or b""):
+                continue
             yield Wrong(
                 variant(f"without {path}", {path: before}),
                 f"without the change to {path}",
@@ -64,7 +67,7 @@ def partials(outcome: Outcome) -> Iterator[Wrong]:
             # With one hunk alone, taking it out is taking the file out.
             continue
         for number, content in enumerate(hunks, start=1):
-            if content is not None:
+            if content is not None and not _same_program(path, content, after):
                 yield Wrong(
                     variant(f"without {path} hunk {number}", {path: content}),
                     f"without change {number} of {len(hunks)} in {path}",
@@ -101,6 +104,35 @@ def _tells(before: bytes, after: bytes) -> bool:
         return [line.strip() for line in lines if not _NO_CODE.match(line)]
 
     return code(before) != code(after)
+
+
+def _same_program(path: str, one: bytes, other: bytes) -> bool:
+    """True when two Python sources differ by docstrings, formatting and the version alone."""
+    if not path.endswith(".py"):
+        return False
+    try:
+        return _program(one) == _program(other)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _program(source: bytes) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module):
+            node.body = [n for n in node.body if not _is_version(n)]
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _is_version(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and all(
+        isinstance(t, ast.Name) and t.id in ("__version__", "VERSION", "version")
+        for t in node.targets
+    )
 
 
 def _is_text(data: bytes | None) -> bool:

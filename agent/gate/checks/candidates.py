@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as OutOfTime
-from dataclasses import dataclass
+from typing import Any
 
 from agent.gate.candidates.alternatives import alternatives
 from agent.gate.candidates.exploits import EXPLOITS
-from agent.gate.candidates.mutants import has_python, mutants
+from agent.gate.candidates.mutants import LANGUAGES, can_mutate, mutants
 from agent.gate.candidates.partial import Wrong, partials
+from agent.gate.candidates.trial import ARGUMENTS, Trial, arguments, survivor_id, tried
+from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import Outcome
 from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
 from agent.gate.trials import Trials
-from agent.grading import Candidate, Grade, Grader
+from agent.grading import Candidate, Grader
 from agent.tree import Tree
 
 MAX_PARTIALS = 12
 """Parts taken out; whole files come first."""
-ARGUMENTS = "provenance/survivors.md"
-"""Where the builder argues that a survivor behaves as the oracle does."""
+MIN_KILL_RATE = 0.5
+"""Share of wrong candidates that an existing suite must notice, unargued ones counted as missed. It
+was not written for the environment, and nobody may be there who can argue. Of the mutants that a
+suite misses about half are equivalent (45 % by Schuler and Zeller, "Covering and uncovering
+equivalent mutants", STVR 23(5), 2013), and a landed change often holds parts that nobody asked
+for; a suite that misses more than half does not check the task."""
 _SHOWN_DIFF_CHARS = 1500
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """A candidate with its grade; None when the budget ran out before it was tried."""
-
-    candidate: Candidate
-    what: str
-    diff: str
-    grade: Grade | None
 
 
 def partial_fails(trials: Trials) -> Said:
     """Half of the work earns nothing.
 
     The oracle is graded without each of its files and without each of its changes; documents,
-    tests and comments are not taken out. A part that is not needed for the task may survive: the
-    builder argues so in `provenance/survivors.md`, under a heading with the survivor's id.
+    tests, comments and version numbers are not taken out. A part that is not needed for the task
+    may survive: the builder argues so in `provenance/survivors.md`, under a heading with the
+    survivor's id. Every survivor is shown. A verifier that is `isolated` was written for this
+    environment, so one unargued survivor fails it; an existing suite (`in-process`) is measured,
+    and must notice at least half.
     """
     outcome = _changes(trials)
     if outcome is None:
@@ -49,86 +43,92 @@ def partial_fails(trials: Trials) -> Said:
     wrong = list(partials(outcome))
     if not wrong:
         return not_applicable("the oracle is one change in one file")
-    tried = _tried(trials, ((w.candidate, w.what, w.diff) for w in wrong[:MAX_PARTIALS]))
-    return _survivors(trials, tried, "parts taken out", left=len(wrong) - len(wrong[:MAX_PARTIALS]))
+    done = tried(trials, ((w.candidate, w.what, w.diff) for w in wrong[:MAX_PARTIALS]))
+    return _survivors(trials, done, "parts taken out", left=len(wrong) - len(wrong[:MAX_PARTIALS]))
 
 
 def mutants_fail(trials: Trials) -> Said:
     """Small mistakes in the oracle's lines are noticed.
 
-    Lines of Python that the oracle changed are mutated one place at a time (see
-    `agent.gate.candidates.mutants` for the operators and their source) and graded. Every survivor
-    is shown; the builder either sharpens the verifier or argues in `provenance/survivors.md` that
-    the mutant behaves the same.
+    Lines of Python, JavaScript and TypeScript that the oracle changed are mutated one place at a
+    time (see `agent.gate.candidates.mutants` for the operators and their source) and graded. Every
+    survivor is shown as a diff; the builder either sharpens the verifier or argues in
+    `provenance/survivors.md` that the mutant behaves the same. An `isolated` verifier may leave no
+    unargued survivor; an existing suite (`in-process`) must notice at least half.
     """
     outcome = _changes(trials)
-    if outcome is None or not has_python(outcome):
-        return not_applicable("the oracle changes no Python code")
+    if outcome is None or not can_mutate(outcome):
+        return not_applicable(f"the oracle changes no code in {LANGUAGES}")
     sample: list[Wrong] = mutants(outcome, limit=trials.settings.mutants, seed=trials.settings.seed)
     if not sample:
         return not_applicable("no line of the oracle can be mutated")
-    tried = _tried(trials, ((w.candidate, w.what, w.diff) for w in sample))
-    return _survivors(trials, tried, "mutants", left=0)
+    done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample))
+    return _survivors(trials, done, "mutants", left=0)
 
 
 def alternatives_pass(trials: Trials) -> Said:
     """The same behaviour, written in another way, earns the full reward.
 
-    The oracle's Python is rewritten without changing what it does: from its syntax tree, with
-    private names renamed, functions reordered or moved to another module, messages reworded,
-    docstrings dropped. Patches in `provenance/candidates/right/` are tried, too.
+    The oracle is rewritten without changing what it does. Python: from its syntax tree, without
+    comments and docstrings, private and local names renamed, statements and functions in another
+    order, new functions in a module of their own, messages reworded. JavaScript and TypeScript:
+    without comments, private and local names renamed, functions in another order, messages
+    reworded. For other languages no rewriting is known. A rewriting that is rejected names the
+    verifier's checks that it broke.
     """
     outcome = _changes(trials)
     if outcome is None:
         return not_applicable("the oracle's changes cannot be told file by file")
     made = list(alternatives(outcome, trials.environment.instruction))
-    given = list(_given(trials, "right"))
-    if not made and not given:
+    if not made:
         return not_applicable("no rewriting is known for the oracle's languages")
-    chosen = [(r.candidate, r.what, r.diff) for r in made[: trials.settings.alternatives]]
-    tried = list(_tried(trials, [*given, *chosen]))
-    rejected = [t for t in tried if t.grade is not None and not t.grade.passed]
-    details = _details(tried)
+    chosen = made[: trials.settings.alternatives]
+    done = tried(trials, [(r.candidate, r.what, r.diff) for r in chosen])
+    rejected = [t for t in done if t.grade is not None and not t.grade.passed]
+    details = {**_details(done), "broken": {t.what: t.broken for t in rejected}}
     if rejected:
         return failed(
-            f"{len(rejected)} of {len(tried)} right solutions are rejected",
+            f"{len(rejected)} of {len(done)} right solutions are rejected",
             "The verifier checks how it was done, not only what it does.",
             *(
-                f"{t.what}: {t.grade.verdict if t.grade else ''}\n"
-                f"{clip(t.grade.log, 700) if t.grade else ''}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}"
+                f"{t.what}: {t.verdict}\n"
+                + (listing(t.broken, "It broke:") if t.broken else "")
+                + f"\n{clip(t.grade.log, 700) if t.grade else ''}\n"
+                + clip(t.diff, _SHOWN_DIFF_CHARS)
                 for t in rejected
             ),
             **details,
         )
-    return _untried_or_passed(tried, f"{len(tried)} other ways to write it pass", details)
+    return _untried_or_passed(done, f"{len(done)} other ways to write it pass", details)
 
 
 def exploits_fail(trials: Trials) -> Said:
-    """No cheat earns the full reward, and none makes the verifier hang.
+    """No cheat earns a reward, and none makes the verifier hang.
 
-    The catalogue in `agent.gate.candidates.exploits` is tried from the start state: every cheat
-    made of files as a final tree in a fresh container; every cheat made of commands in the
-    container that is then judged, as in Harbor's shared mode. Patches in
-    `provenance/candidates/wrong/` are tried, too.
+    The catalogue (`docs/exploits.md`) is tried from the start state: every cheat made of files as a
+    final tree in a fresh container; every cheat that needs more in the container that is then
+    judged, as in Harbor's shared mode. The result of each is in the report's details.
     """
     start = trials.start or (trials.grader.base_tree() if trials.carried else Tree())
     outcome = trials.outcome or Outcome()
     shared = Grader(trials.engine, trials.environment, trials.image_id, mode="in-place")
     chosen: list[tuple[Candidate, str, str]] = []
-    scripts: list[tuple[Candidate, str, str]] = []
+    machine: list[tuple[Candidate, str, str]] = []
     for exploit in EXPLOITS:
         candidate = exploit.candidate(start, outcome)
         if candidate is not None:
-            into = scripts if exploit.script else chosen
+            into = machine if exploit.needs_machine else chosen
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
-    tried = list(_tried(trials, [*_given(trials, "wrong"), *chosen]))
-    tried += _tried(trials, scripts, grader=shared)
-    won = [t for t in tried if t.grade is not None and (t.grade.reward or 0) > 0]
-    stuck = [t for t in tried if t.grade is not None and t.grade.status == "timeout"]
-    details = _details(tried)
+    done = [*tried(trials, chosen), *tried(trials, machine, grader=shared)]
+    won = [t for t in done if t.earned]
+    stuck = [t for t in done if t.grade is not None and t.grade.status == "timeout"]
+    mute = [t for t in done if t.grade is not None and t.grade.status == "error"]
+    details = _details(done)
+    # No verdict is no reward, but a trainer cannot tell it from trouble with the machine.
+    notes = listing([t.what for t in mute], "Cheats that leave no verdict:") if mute else ""
     if won or stuck:
         return failed(
-            f"{len(won)} of {len(tried)} cheats earn a reward, {len(stuck)} make the verifier hang",
+            f"{len(won)} of {len(done)} cheats earn a reward, {len(stuck)} make the verifier hang",
             listing(
                 [t.what for t in won],
                 "Cheats that earn a reward; each tells the verifier's mistake:",
@@ -140,14 +140,10 @@ def exploits_fail(trials: Trials) -> Said:
             else "",
             "Run the project's code in children with kit.run or kit.call_python, and assert on "
             "what comes back.",
+            notes,
             **details,
         )
-    return _untried_or_passed(tried, f"{len(tried)} cheats earn nothing", details)
-
-
-def survivor_id(diff: str) -> str:
-    """The name of a survivor, which stays the same from run to run."""
-    return hashlib.sha256(diff.encode()).hexdigest()[:8]
+    return _untried_or_passed(done, f"{len(done)} cheats earn nothing", details, notes)
 
 
 def _changes(trials: Trials) -> Outcome | None:
@@ -155,35 +151,15 @@ def _changes(trials: Trials) -> Outcome | None:
     return outcome if outcome is not None and outcome.changed else None
 
 
-def _tried(
-    trials: Trials,
-    candidates: Iterable[tuple[Candidate, str, str]],
-    grader: Grader | None = None,
-) -> list[_Trial]:
-    queued: list[tuple[Candidate, str, str, Future[Grade]]] = [
-        (c, what, diff, trials.submit(c, grader=grader)) for c, what, diff in candidates
-    ]
-    tried = []
-    for candidate, what, diff, future in queued:
-        grade: Grade | None = None
-        try:
-            grade = future.result(timeout=trials.seconds_left)
-        except OutOfTime:
-            # One that runs already comes to its end; one that waits is not begun any more.
-            if not future.cancel():
-                grade = future.result()
-        tried.append(_Trial(candidate, what, diff, grade))
-    return tried
-
-
-def _survivors(trials: Trials, tried: list[_Trial], noun: str, left: int) -> Said:
-    survivors = [t for t in tried if t.grade is not None and t.grade.passed]
-    graded = [t for t in tried if t.grade is not None]
-    argued = _arguments(trials)
+def _survivors(trials: Trials, done: list[Trial], noun: str, left: int) -> Said:
+    graded = [t for t in done if t.grade is not None]
+    survivors = [t for t in graded if t.grade is not None and t.grade.passed]
+    argued = arguments(trials)
     open_ = [t for t in survivors if survivor_id(t.diff) not in argued]
     rate = 1 - len(survivors) / len(graded) if graded else 0.0
+    noticed = 1 - len(open_) / len(graded) if graded else 0.0
     details = {
-        **_details(tried),
+        **_details(done),
         "kill_rate": round(rate, 3),
         "survivors": [
             {
@@ -196,14 +172,15 @@ def _survivors(trials: Trials, tried: list[_Trial], noun: str, left: int) -> Sai
         ],
     }
     shown = [
-        f"{survivor_id(t.diff)}  {t.what}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}"
-        + (f"\nArgued: {argued[survivor_id(t.diff)]}" if survivor_id(t.diff) in argued else "")
+        f"{survivor_id(t.diff)}  {t.what}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}\n"
+        + f"Argued: {argued.get(survivor_id(t.diff), 'by nobody')}"
         for t in survivors
     ]
     killed = f"{len(graded) - len(survivors)} of {len(graded)} {noun} are noticed"
     if left:
         killed += f" ({left} more not tried)"
-    if open_:
+    strict = isolation(trials.environment) == ISOLATED
+    if open_ and (strict or noticed < MIN_KILL_RATE):
         return failed(
             f"{len(open_)} of {len(graded)} {noun} go unnoticed",
             *shown,
@@ -211,14 +188,16 @@ def _survivors(trials: Trials, tried: list[_Trial], noun: str, left: int) -> Sai
             f"{ARGUMENTS} under a heading with its id.",
             **details,
         )
-    return _untried_or_passed(tried, killed, details, *shown)
+    if open_:
+        killed += f"; {len(open_)} survive and nobody argued for them"
+    return _untried_or_passed(done, killed, details, *shown)
 
 
 def _untried_or_passed(
-    tried: list[_Trial], summary: str, details: dict[str, object], *evidence: str
+    done: list[Trial], summary: str, details: dict[str, Any], *evidence: str
 ) -> Said:
-    missing = [t.what for t in tried if t.grade is None]
-    if tried and len(missing) == len(tried):
+    missing = [t.what for t in done if t.grade is None]
+    if done and len(missing) == len(done):
         return untried("the budget was spent before the first one", **details)
     if missing:
         # What was tried held; what was not is said, and does not count against the environment.
@@ -227,40 +206,5 @@ def _untried_or_passed(
     return passed(summary, *evidence, **details)
 
 
-def _details(tried: list[_Trial]) -> dict[str, object]:
-    return {
-        "tried": [
-            {
-                "what": t.what,
-                "verdict": t.grade.verdict if t.grade else "untried",
-                "seconds": round(t.grade.seconds, 2) if t.grade else 0.0,
-            }
-            for t in tried
-        ]
-    }
-
-
-def _arguments(trials: Trials) -> dict[str, str]:
-    data = trials.environment.read(ARGUMENTS)
-    if data is None:
-        return {}
-    found = {}
-    for part in re.split(r"^#+\s*", data.decode("utf-8", "replace"), flags=re.MULTILINE)[1:]:
-        heading, _, text = part.partition("\n")
-        match = re.search(r"\b[0-9a-f]{8}\b", heading)
-        if match and text.strip():
-            found[match.group()] = text.strip()
-    return found
-
-
-def _given(trials: Trials, kind: str) -> Iterator[tuple[Candidate, str, str]]:
-    folder = f"provenance/candidates/{kind}"
-    for name, data in trials.environment.files(folder):
-        if name.endswith((".patch", ".diff")):
-            text = data.decode("utf-8", "replace")
-            candidate = Candidate(
-                f"{kind} {name.rsplit('/', 1)[-1]}",
-                script="patch -p1 --forward --no-backup-if-mismatch < /solution/given.patch",
-                given=data,
-            )
-            yield candidate, f"{kind} candidate {name.rsplit('/', 1)[-1]}", text
+def _details(done: list[Trial]) -> dict[str, Any]:
+    return {"tried": [t.as_dict() for t in done]}

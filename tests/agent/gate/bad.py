@@ -96,7 +96,7 @@ CORE: tuple[Bad, ...] = (
         "the verifier crashes at the start state",
         "nop-fails",
         "no verdict",
-        {"judge": "import kit\nvalue = kit.call_python('ledger', 'missing')\n" + JUDGE},
+        {"judge": "open('/app/not-there').close()\n" + JUDGE},
     ),
     Bad(
         "the verifier demands what the solution does not do",
