@@ -42,8 +42,6 @@ from sandbox.errors import SandboxError
 REPEATS = 2
 """How often nop, gold, right and wrong are graded: a verdict that varies shows in the second grade
 about half of the time, and an audit is repeated whenever an item changes."""
-MIN_LINE_CHARS = 24
-"""Shorter lines of a verifier recur by chance in a session: `assert result == 1`."""
 _DECIDING = ("agent/gate/candidates/exploits.py", "agent/grading.py", "evals/bank.py")
 _ROOT = Path(__file__).parents[1]
 
@@ -308,10 +306,8 @@ def _leaks(item: Item, session: Session) -> str:
     judge = item.verifier.get("judge.py", b"")
     if judge and item.truth.canary.encode() not in judge:
         return "the reference verifier does not hold the canary"
-    own = {line.strip() for line in judge.splitlines() if len(line.strip()) >= MIN_LINE_CHARS}
-    # A reference may compute what the project computes; only words of its own can have leaked.
-    own = {line for line in own if not any(line in data for data in kept.values())}
-    for place, data in said.items():
+    own = {line for line in map(bytes.strip, judge.splitlines()) if b"kit.check(" in line}
+    for place, data in {**said, **kept}.items():
         if found := next((line for line in sorted(own) if line in data), None):
             return f"{place} holds a line of the reference verifier: {found.decode()!r}"
     return "" if session.digest else "the session has no digest"

@@ -254,8 +254,8 @@ def load(folder: Path) -> Item:
         )
     bank = None
     if truth.verdict == "accept":
-        bank = _read(folder / BANK, Bank) if (folder / BANK).exists() else None
-        if bank and not (folder / VERIFIER / "judge.py").is_file():
+        bank = _read(folder / BANK, Bank)
+        if not (folder / VERIFIER / "judge.py").is_file():
             raise RecipeError(f"{folder} has no {VERIFIER}/judge.py, the reference verifier.")
         commits = {step.commit for step in made.steps}
         for commit in (truth.start, *truth.outcome):

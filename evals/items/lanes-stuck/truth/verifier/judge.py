@@ -37,9 +37,9 @@ for (let i = 0; i < {FAILING}; i++) {{
                            : async () => {{ await sleep(1); throw new Error("{WORD}" + i); }}));
 }}
 for (let i = 0; i < 5; i++) all.push(queue.add(async () => {{ await sleep(1); return i; }}));
-const ends = await Promise.race([Promise.allSettled(all), sleep(5000)]);
+const ends = await Promise.race([Promise.allSettled(all), sleep(2500)]);
 told.ends = ends && ends.map((end) => end.status === "fulfilled" ? end.value : end.reason.message);
-await Promise.race([queue.onIdle().then(() => {{ told.idle = true; }}), sleep(2000)]);
+await Promise.race([queue.onIdle().then(() => {{ told.idle = true; }}), sleep(1000)]);
 told.running = queue.running; told.size = queue.size;
 """)
     expected = [f"{WORD}{i}" for i in range(FAILING)] + list(range(5))
@@ -53,7 +53,7 @@ const queue = new Queue({ concurrency: 2 });
 queue.add(async () => { await sleep(20); throw new Error("late"); }).catch(() => {});
 queue.add(async () => sleep(5));
 const idle = queue.onIdle().then(() => { told.idle = true; told.running = queue.running; });
-await Promise.race([idle, sleep(3000)]);
+await Promise.race([idle, sleep(1500)]);
 """)
     assert told == {"idle": True, "running": 0}, told
 
@@ -65,8 +65,8 @@ const queue = new Queue({ concurrency: 1, timeout: 40 });
 const never = queue.add(() => new Promise(() => {}));
 const next = queue.add(async () => "next");
 told.error = await never.then(() => "none", (error) => [error instanceof TimeoutError, error.name]);
-told.next = await Promise.race([next, sleep(3000)]);
-await Promise.race([queue.onIdle().then(() => { told.idle = true; }), sleep(2000)]);
+told.next = await Promise.race([next, sleep(1500)]);
+await Promise.race([queue.onIdle().then(() => { told.idle = true; }), sleep(1000)]);
 told.running = queue.running;
 """)
     assert told["error"] == [True, "TimeoutError"], told
@@ -97,8 +97,8 @@ for (let i = 0; i < {LANES} * 3; i++) {{
     now -= 1;
   }}));
 }}
-await Promise.race([Promise.allSettled(rest), sleep(5000)]);
-await Promise.race([queue.onIdle(), sleep(2000)]);
+await Promise.race([Promise.allSettled(rest), sleep(2500)]);
+await Promise.race([queue.onIdle(), sleep(1000)]);
 await sleep(20);
 told.running = queue.running; told.size = queue.size;
 """)

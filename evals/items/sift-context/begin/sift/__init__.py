@@ -1,0 +1,1 @@
+"""Finds lines in text files."""

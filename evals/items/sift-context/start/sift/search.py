@@ -1,0 +1,9 @@
+"""Search in lines."""
+
+
+def matches(lines, pattern, invert=False):
+    """Yield (number, line) of the lines that match, numbered from 1, without their ends."""
+    for number, line in enumerate(lines, 1):
+        line = line.rstrip("\n")
+        if bool(pattern.search(line)) != invert:
+            yield number, line
