@@ -15,11 +15,14 @@ import pytest
 from agent.session import Session, load
 from agent.session.model import FileView
 from evals.errors import IndexUnavailable
-from evals.item import ITEMS
+from evals.item import ITEMS, find
 from evals.recipe import MaterialisedRepository, materialise
 
 NAMES = sorted(path.parent.name for path in ITEMS.glob("*/recipe.toml"))
+ACCEPTED = [item.name for item in find() if item.truth.verdict == "accept"]
 SMALLEST = "pathspec-none"
+WITHOUT_CONTENTS = ("mini_swe_agent",)
+"""Tools whose sessions show files and edits in commands alone."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,13 +59,12 @@ def test_the_smallest_item_comes_from_the_real_index(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").rglob("*.tar.gz"))) == len(made.commits)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ACCEPTED)
 def test_the_truth_fits_the_repository(
     name: str, repositories: dict[str, MaterialisedRepository]
 ) -> None:
     made, sealed = repositories[name], truth(name)
     order = list(made.commits.values())
-    assert sealed["verdict"] in ("accept", "reject")
     start = order.index(sealed["start"])
     assert [order.index(commit) for commit in sealed["outcome"]] == list(
         range(start + 1, start + 1 + len(sealed["outcome"]))
@@ -72,7 +74,7 @@ def test_the_truth_fits_the_repository(
         assert parts[-1].split("[")[0] in show(made.path, sealed["outcome"][-1], path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ACCEPTED)
 def test_the_start_tree_is_the_start_commit_with_the_uncommitted_edits(
     name: str, repositories: dict[str, MaterialisedRepository], tmp_path: Path
 ) -> None:
@@ -96,13 +98,13 @@ def test_the_session_is_read_without_a_gap(name: str) -> None:
     read = session(name)
     assert read.unknown == {}
     assert read.damaged == []
-    assert len(read.prompts) >= 2, "somebody answers the agent"
-    assert any(call.edits for call in read.calls())
+    if name in ACCEPTED:
+        assert any(call.edits or call.command for call in read.calls())
     assert "<system-reminder>" not in read.first_prompt
     assert "environment_details" not in read.first_prompt
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ACCEPTED)
 def test_the_session_lies_between_start_and_outcome(name: str) -> None:
     recipe = tomllib.loads((ITEMS / name / "recipe.toml").read_text())
     steps = [*recipe.get("release", []), *recipe.get("state", [])]
@@ -110,10 +112,10 @@ def test_the_session_lies_between_start_and_outcome(name: str) -> None:
     read, sealed = session(name), truth(name)
     assert read.started is not None
     assert read.ended is not None
-    assert dates[sealed["start"]] < read.started < read.ended < dates[sealed["outcome"][0]]
+    assert dates[sealed["start"]] < read.started <= read.ended < dates[sealed["outcome"][0]]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ACCEPTED)
 def test_what_the_session_read_first_is_the_start_state(
     name: str, repositories: dict[str, MaterialisedRepository]
 ) -> None:
@@ -129,6 +131,7 @@ def test_what_the_session_read_first_is_the_start_state(
         return file, text
 
     edited: set[str] = set()
+    made_by_session: set[str] = set()
     compared = 0
     for call in session(name).calls():
         for view in call.views:
@@ -137,12 +140,16 @@ def test_what_the_session_read_first_is_the_start_state(
                 assert_seen(view, text)
                 compared += 1
         for edit in call.edits:
+            if edit.path in made_by_session or edit.kind == "create":
+                made_by_session.add(edit.path)
+                continue
             file, text = start(edit.path)
             if file not in edited and edit.old is not None:
                 assert edit.old in text
                 compared += 1
             edited.add(file)
-    assert compared
+    if session(name).format not in WITHOUT_CONTENTS:
+        assert compared
 
 
 def assert_seen(view: FileView, text: str) -> None:
