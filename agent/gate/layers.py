@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import stat
 import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -23,14 +22,9 @@ from sandbox.errors import SandboxError
 
 MAX_SEARCHED_BYTES = 64 << 20
 """Of one file; larger ones are searched in their first part, and named in the report."""
-MAX_EXPANDED_BYTES = 128 << 20
-"""Of one archive, unpacked; archives are looked into one level deep."""
-MAX_ARCHIVE_MEMBERS = 20_000
 _BLOCK_BYTES = 1 << 20
 _SPOOLED_BYTES = 32 << 20
 """A layer is kept in memory up to here, beyond that in a temporary file."""
-_ZIP_NAMES = (".zip", ".whl", ".egg", ".jar", ".nupkg")
-_TAR_NAMES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".crate")
 
 
 @dataclass(frozen=True)
@@ -98,31 +92,18 @@ def added_files(
         raise SandboxError(f"The image cannot be read as an archive: {e}") from e
 
 
-def expanded(file: LayerFile) -> Iterator[LayerFile]:
-    """A file itself and, for an archive, its members."""
-    yield file
-    name = file.path.lower()
-    try:
-        if name.endswith(_ZIP_NAMES):
-            yield from _zip_members(file)
-        elif name.endswith(_TAR_NAMES):
-            yield from _tar_members(file)
-        elif name.endswith(".gz"):
-            data = zlib.decompressobj(wbits=31).decompress(file.data, MAX_EXPANDED_BYTES)
-            yield LayerFile(file.layer, file.path + "!", data)
-    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError):
-        return
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error):
-        return
-
-
 def history(client: docker.DockerClient, image: str) -> list[str]:
-    """The commands that made an image's layers, the lowest first."""
+    """The commands that made an image's layers, the lowest first, and what it is set to at last.
+
+    The last entry is the image's own configuration (variables, labels, entry point).
+    """
     try:
-        entries = client.images.get(image).history()
+        found = client.images.get(image)
+        entries = found.history()
     except docker.errors.DockerException as e:
         raise SandboxError(f"The engine does not tell the image's history: {e}") from e
-    return [str(e.get("CreatedBy", "")) for e in reversed(entries)]
+    commands = [str(e.get("CreatedBy", "")) for e in reversed(entries)]
+    return [*commands, json.dumps(found.attrs.get("Config") or {}, ensure_ascii=False)]
 
 
 def _layers(client: docker.DockerClient, image: str) -> list[str]:
@@ -188,32 +169,6 @@ def _files(layer: int, spool: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[
     except tarfile.ReadError:
         # A blob that is no layer, such as the image's configuration.
         return
-
-
-def _zip_members(file: LayerFile) -> Iterator[LayerFile]:
-    left = MAX_EXPANDED_BYTES
-    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-        for info in archive.infolist()[:MAX_ARCHIVE_MEMBERS]:
-            if info.is_dir() or left <= 0:
-                continue
-            with archive.open(info) as source:
-                data = source.read(left)
-            left -= len(data)
-            yield LayerFile(file.layer, f"{file.path}!{info.filename}", data)
-
-
-def _tar_members(file: LayerFile) -> Iterator[LayerFile]:
-    left = MAX_EXPANDED_BYTES
-    with tarfile.open(fileobj=io.BytesIO(file.data), mode="r:*") as archive:
-        for count, member in enumerate(archive):
-            if count >= MAX_ARCHIVE_MEMBERS or left <= 0:
-                return
-            source = archive.extractfile(member) if member.isreg() else None
-            if source is None:
-                continue
-            data = source.read(left)
-            left -= len(data)
-            yield LayerFile(file.layer, f"{file.path}!{member.name}", data)
 
 
 class _Blocks(io.RawIOBase):

@@ -10,19 +10,21 @@ import importlib
 import json
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
 from agent.gate import outcome as outcomes
-from agent.gate.outcome import is_copy, names_of_tests, new_lines
+from agent.gate.outcome import names_of_tests, new_lines
 from agent.gate.trials import Trials
-from agent.project import detect
+from agent.project import detect, is_test_path
 from agent.tree import Tree
 
 FIRST_PASS = 12
 """Marks that every file is searched for; only a file that holds one is searched for the rest."""
-COMPILED_NAMES = 2
-"""Names of the solution in one compiled file that make it a compiled solution."""
+PYC_HEADER_BYTES = 16
+MIN_TEST_NAME_CHARS = 10
+"""Of a test file's name: `test_a.py` may be anybody's."""
 _COMMON_MODULES = """
 argparse ast asyncio base64 builtins collections collections.abc concurrent.futures contextlib csv
 dataclasses datetime decimal email enum errno fnmatch functools glob gzip hashlib http http.client
@@ -36,6 +38,7 @@ zipfile
 MIN_SESSION_CHARS = 60
 """A sentence of the agent's this long recurs nowhere by chance."""
 MAX_SESSION_MARKS = 12
+MAX_SESSION_IDS = 4
 MAX_TEST_NAMES = 60
 MAX_TEST_MARKS = 40
 MIN_TEST_BYTES = 64
@@ -56,9 +59,12 @@ class Marks:
         tests: lines that only the hidden tests have.
         test_names: names of tests that the start state does not have.
         test_files: contents of hidden test files.
+        test_file_names: names of the verifier's files that look like tests and that the start
+            state does not have.
         session: sentences and ids of the session.
+        commits: ids of the outcome's commits.
         project: the project's own name as a package.
-        version: its version at the start, where a manifest says it.
+        manifest: its package.json at the start.
     """
 
     solution: tuple[str, ...] = ()
@@ -67,8 +73,11 @@ class Marks:
     tests: tuple[str, ...] = ()
     test_names: tuple[str, ...] = ()
     test_files: frozenset[bytes] = frozenset()
+    test_file_names: frozenset[str] = frozenset()
     session: tuple[bytes, ...] = ()
+    commits: tuple[bytes, ...] = ()
     project: str = ""
+    manifest: bytes = b""
 
     @classmethod
     def of(cls, trials: Trials) -> Marks:
@@ -83,6 +92,8 @@ class Marks:
         lines: list[str] = []
         names: set[str] = set()
         files: set[bytes] = set()
+        file_names: set[str] = set()
+        old_names = {path.rsplit("/", 1)[-1] for path in start.entries}
         for path, data in trials.environment.files("tests"):
             if path in _KIT or data in known:
                 continue
@@ -90,6 +101,9 @@ class Marks:
             names |= names_of_tests(data)
             if len(data) >= MIN_TEST_BYTES:
                 files.add(data)
+            base = path.rsplit("/", 1)[-1]
+            if is_test_path(base) and len(base) >= MIN_TEST_NAME_CHARS and base not in old_names:
+                file_names.add(base)
         in_start = [data for path, data in start.files() if len(data) <= outcomes.MAX_TEXT_BYTES]
         fresh = [n for n in names if not any(n.encode() in data for data in in_start)]
         return cls(
@@ -99,40 +113,39 @@ class Marks:
             tests=new_lines(lines, start)[:MAX_TEST_MARKS],
             test_names=tuple(sorted(fresh, key=lambda n: (-len(n), n))[:MAX_TEST_NAMES]),
             test_files=frozenset(files),
+            test_file_names=frozenset(file_names),
             session=_session_marks(trials, in_start),
+            commits=tuple(c.encode() for c in _outcome_commits(trials)),
             project=_project_name(start),
+            manifest=start.read("package.json") or b"",
         )
 
-    def solution_in(self, data: bytes) -> list[str]:
-        """Marks of the solution in a file; empty when they make no copy."""
-        seen = _seen(self.solution, data)
-        return seen if is_copy(len(seen), self.solution) else []
-
-    def compiled(self, path: str, data: bytes) -> str:
-        """Why a compiled file is taken for the solution's; "" when it is not."""
-        module = re.sub(r"\.(cpython|pypy)[^.]*$", "", path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
-        sizes = self.changed_modules.get(module)
-        if sizes and path.endswith(".pyc") and len(data) >= 16:
-            flags, _, size = struct.unpack("<III", data[4:16])
+    def bytecode_of_solution(self, path: str, data: bytes) -> str:
+        """Why a file is taken for bytecode of the solution by its size; "" when it is not."""
+        sizes = self.changed_modules.get(stem(path))
+        if sizes and path.endswith(".pyc") and len(data) >= PYC_HEADER_BYTES:
+            flags, _, size = struct.unpack("<III", data[4:PYC_HEADER_BYTES])
             # Bytecode that is checked by time records the size of its source (PEP 552).
             if flags == 0 and size == sizes[1] & 0xFFFFFFFF and sizes[0] != sizes[1]:
-                return f"bytecode of a source of {size} bytes, as the solution's {module}.py"
-        # What the standard library defines stands in the bytecode of anybody's package.
-        own = [name for name in self.names if name not in _standard_names()]
-        seen = [name for name in own if name.encode() in data]
-        if len(seen) >= min(COMPILED_NAMES, len(own)) and seen:
-            return f"names that only the solution has: {', '.join(seen[:5])}"
+                return f"bytecode of a source of {size} bytes, as the solution's {stem(path)}.py"
         return ""
 
-    def hidden_test_in(self, path: str, data: bytes, *, cache: bool) -> str:
-        """Why a file is taken for a hidden test or a record of one; "" when it is not."""
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Identifiers of the solution that the standard library does not define."""
+        return tuple(name for name in self.names if name not in _standard_names())
+
+    def test_file_in(self, path: str, data: bytes) -> str:
+        """Why a file is taken for one of the verifier's; "" when it is not."""
         if data in self.test_files:
             return "a file of the verifier, as it is"
-        seen = _seen(self.tests, data)
-        if is_copy(len(seen), self.tests):
-            return f"{len(seen)} lines that only the hidden tests have, such as: {seen[0][:100]}"
-        named = [n for n in self.test_names if n.encode() in data] if cache else []
-        return f"names of hidden tests: {', '.join(named[:5])}" if named else ""
+        base = path.rsplit("/", 1)[-1]
+        if base in self.test_file_names:
+            return "the name of a hidden test file"
+        compiled = re.match(r"(.+?)\.(?:cpython|pypy)[^/]*\.pyc$", base)
+        if compiled and f"{compiled.group(1)}.py" in self.test_file_names:
+            return "bytecode of a hidden test"
+        return ""
 
     def session_in(self, data: bytes) -> str:
         """Why a file is taken for a copy of the session; "" when it is not."""
@@ -141,14 +154,21 @@ class Marks:
                 return f"text of the session: {mark[:80].decode('utf-8', 'replace')}"
         return ""
 
+    def commit_in(self, data: bytes) -> str:
+        """Why a file is taken to point to the solution's commit; "" when it is not."""
+        for commit in self.commits:
+            if commit in data:
+                return f"the outcome's commit {commit[:12].decode()}"
+        return ""
+
     def other_release(self, path: str, data: bytes) -> str:
         """Why a file belongs to another copy of the project itself; "" when it does not."""
         if not self.project or path.startswith("/app/"):
             return ""
         name = re.sub(r"[-_.]+", "[-_.]+", re.escape(self.project).replace(r"\-", "-"))
-        if re.search(rf"(?i)/{name}-[0-9][^/]*\.(whl|tar\.gz|tgz|zip|egg)$", path):
+        if re.search(rf"(?i)[/!]{name}-[0-9][^/!]*\.(whl|tar\.gz|tgz|zip|egg|crate|gem)$", path):
             return "a release of the project in a cache"
-        record = re.search(rf"(?i)/{name}-[0-9][^/]*\.dist-info/RECORD$", path)
+        record = re.search(rf"(?i)[/!]{name}-[0-9][^/!]*\.dist-info/RECORD$", path)
         if record:
             # An install in place records only its metadata and a pointer to the work tree.
             code = [
@@ -159,25 +179,49 @@ class Marks:
             ]
             if code:
                 return f"the project is installed outside the work tree ({code[0]}, …)"
-        if re.search(rf"/node_modules/{re.escape(self.project)}/package\.json$", path):
-            return "the project is installed among its own dependencies"
+        if path.endswith("/package.json") and data != self.manifest:
+            installed = re.search(r"/node_modules/[^!]+$|!package/package\.json$", path)
+            if installed and _name_in_package_json(data) == self.project:
+                return "a release of the project among installed or cached packages"
         return ""
 
 
-def _seen(marks: tuple[str, ...], data: bytes) -> list[str]:
+def stem(path: str) -> str:
+    """A file's name without its endings: `a/ledger.cpython-311.pyc` is `ledger`."""
+    return re.split(r"[/!]", path)[-1].split(".")[0]
+
+
+def seen(marks: tuple[str, ...], data: bytes) -> tuple[str, ...]:
+    """The marks that a file holds; the rarest few are looked for first."""
     first = [m for m in marks[:FIRST_PASS] if m.encode() in data]
     if not first:
-        return []
-    return first + [m for m in marks[FIRST_PASS:] if m.encode() in data]
+        return ()
+    return (*first, *(m for m in marks[FIRST_PASS:] if m.encode() in data))
+
+
+def _name_in_package_json(data: bytes) -> str:
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    return str(said.get("name", "")) if isinstance(said, dict) else ""
+
+
+def _outcome_commits(trials: Trials) -> list[str]:
+    kettle = trials.environment.kettle
+    found = kettle.outcome_commits if kettle else []
+    return [c for c in found if re.fullmatch(r"[0-9a-f]{40,64}", c)]
 
 
 def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
     """The longest sentences that were said in the session, and its identifier."""
     texts: list[str] = []
+    ids: set[str] = set()
     for name in ("provenance/session.json", "provenance/session.jsonl"):
         data = trials.environment.read(name)
         for document in _json_documents(data or b""):
             _strings(document, texts)
+            ids |= set(_ids(document))
     instruction = trials.environment.instruction
     marks = {
         sentence.strip()
@@ -185,7 +229,7 @@ def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
         for sentence in re.split(r"[\n.!?]", text)
         if len(sentence.strip()) >= MIN_SESSION_CHARS and sentence.strip() not in instruction
     }
-    found: list[bytes] = []
+    found: list[bytes] = [i.encode() for i in sorted(ids)[:MAX_SESSION_IDS]]
     for mark in sorted(marks, key=lambda m: (-len(m), m)):
         # JSON escapes what is not ASCII, so only plain sentences are found in any copy.
         if mark.isascii() and '"' not in mark and "\\" not in mark:
@@ -195,6 +239,14 @@ def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
         if len(found) >= MAX_SESSION_MARKS:
             break
     return tuple(found)
+
+
+def _ids(document: object) -> Iterator[str]:
+    """A session's own identifiers, where the record's top level has them."""
+    for key, value in document.items() if isinstance(document, dict) else ():
+        named = re.fullmatch(r"(?i)(session|conversation)_?id", str(key))
+        if named and isinstance(value, str) and re.fullmatch(r"[\w-]{16,100}", value):
+            yield value
 
 
 def _json_documents(data: bytes) -> list[object]:
