@@ -16,6 +16,7 @@ from agent.origin.patch import Outcome, scratch
 from agent.origin.start import StartState
 from agent.project import Project, detect, is_test_path
 from agent.repo import Repository
+from agent.scrub import Scrubber
 from agent.session.model import Session
 
 MAX_LISTED_CHARS = 5_000
@@ -208,7 +209,8 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         "- Each says at its top how it is called.",
         "",
     ]
-    return "\n".join(lines)
+    # Subjects and branch names are other people's words.
+    return Scrubber().text("\n".join(lines))
 
 
 def _version_hint(repository: Repository, origin: Origin) -> str:

@@ -31,6 +31,7 @@ from agent.gate.model import GateReport
 from agent.gate.report import as_text, write_report
 from agent.models import default_model_spec, open_model
 from agent.models.base import Model
+from agent.origin.contents import holds
 from agent.origin.expectation import as_files, find_attempts
 from agent.origin.find import repository_of
 from agent.origin.licence import licence_of
@@ -40,7 +41,7 @@ from agent.origin.start import find_start
 from agent.progress import Event, GateProgress, Note, PhaseStarted
 from agent.publish import publish
 from agent.repo import Repository
-from agent.scrub import scrub_session
+from agent.scrub import Scrubber, scrub_session
 from agent.session import load
 from agent.session.atif import to_atif
 from agent.session.model import Session
@@ -174,7 +175,10 @@ def build_session(
             origin = _origin(session, repository, on_event)
         project = origin.project.name or source.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
         with clock.phase("scrub"):
-            session, replaced = scrub_session(session)
+            start = origin.start.tree
+            session, replaced = scrub_session(
+                session, public=lambda value: holds(repository, start, value)
+            )
             if replaced:
                 found = ", ".join(f"{count} × {kind}" for kind, count in sorted(replaced.items()))
                 on_event(Note(f"replaced before anything leaves this machine: {found}"))
@@ -404,7 +408,7 @@ class _Build:
 
     def _origin_record(self) -> bytes:
         start = self.origin.start.model_dump(mode="json")
-        return json.dumps(
+        record = json.dumps(
             {
                 "start": start,
                 "outcome_candidates": [c.model_dump(mode="json") for c in self.origin.candidates],
@@ -412,7 +416,9 @@ class _Build:
                 "date": self.origin.date,
             },
             indent=2,
-        ).encode()
+        )
+        # Subjects and branch names are other people's words.
+        return Scrubber().text(record).encode()
 
     def _session_record(self) -> bytes:
         """The scrubbed session as ATIF; the gate also looks for its texts in the image."""

@@ -11,7 +11,8 @@ still. The originals remain in the raw session alone.
 
 Secrets are found by detect-secrets' patterns and by patterns for what it does not know; personal
 data by where it stands (home paths, listings, prompts, authors), never by guessing at words, since
-a name may be an identifier of the code.
+a name may be an identifier of the code. What stands in the repository's own files is public already
+and stays: a placeholder there would change what a test sees.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from agent.session.raw import word_set
 
 MIN_ENTROPY_BITS = 2.7
 """Bits per character from which an assigned value is taken for a secret: words stay below."""
+MAX_LOOKED_UP = 100
+"""Values that are looked up in the repository; a session with more of them holds a dump."""
 MIN_ASSIGNED_CHARS = 8
 """Shortest assigned value that is taken for a secret; shorter ones are examples."""
 
@@ -54,6 +57,13 @@ _KEY_BLOCK = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----"
     r"[A-Za-z0-9+/=\s\\:,.\-]{0,8000}?-----END (?P=what)-----"
 )
+_PREFIXED = (
+    r"\b(?:hv[sb]\.|dckr_pat_|gl(?:sa|c)_|sntry[su]_|sbp_|nfp_|xai-|pplx-|lsv2_(?:pt|sk)_|tvly-|r8_|"
+    r"PMAK-|figd_|sq0(?:atp|csp|idp)-|rubygems_|AGE-SECRET-KEY-1|fo1_|HRKU-|key-(?=[0-9a-f]{32})|"
+    r"SK(?=[0-9a-f]{32}\b)|pat(?=[A-Za-z0-9]{14}\.)|ATATT3|lt-oai-|nvapi-|csk-|e2b_|dt0c01\.)"
+    r"[A-Za-z0-9_=.-]{20,300}"
+)
+"""Tokens that many services mark by a prefix, in one pattern for speed."""
 _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("private key", _KEY_BLOCK),
     ("anthropic key", re.compile(r"\bsk-ant-[A-Za-z0-9_-]{20,}")),
@@ -78,6 +88,7 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("notion key", re.compile(r"\b(?:secret|ntn)_[A-Za-z0-9]{40,}")),
     ("groq key", re.compile(r"\bgsk_[A-Za-z0-9]{40,}")),
     ("json web token", re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")),
+    ("service token", re.compile(_PREFIXED)),
     ("telegram token", re.compile(r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b")),
     (
         "discord token",
@@ -101,12 +112,14 @@ _COOKIE = re.compile(
 _ASSIGNED = re.compile(
     r"(?P<before>(?<![A-Za-z0-9])[\w.-]{0,40}?(?:password|passwd|passphrase|secret|token|api[_-]?key|"
     r"access[_-]?key|private[_-]?key|client[_-]?secret|auth[_-]?key|encryption[_-]?key|account[_-]?"
-    r"key|signing[_-]?key|_pwd|_pass)[\w-]{0,20}['\"]?\s{0,3}(?:=>|:=|[:=])\s{0,3}['\"`]?)"
+    r"key|signing[_-]?key|_pwd|_pass)[\w-]{0,20}\\{0,3}['\"]?\s{0,3}(?:=>|:=|[:=])\s{0,3}\\{0,3}['\"`]?)"
     r"(?P<value>[A-Za-z0-9+/=_!@#%^&*~.-]{8,300})",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r"(?P<before>--(?:password|token|api-key|secret|auth-token|access-token)[ =])"
+    r"(?P<before>--(?:password|token|api-key|secret|auth-token|access-token)[ =]|"
+    r"\b(?:curl|wget|http)\b[^\n]{0,200}? (?:-u|--user)[ =]['\"]?[^\s:'\"]{1,80}:|"
+    r"\bdocker login\b[^\n]{0,200}? -p |\blogin \S{1,80} password )"
     r"(?P<value>[A-Za-z0-9+/=_!@#%^&*~.-]{8,300})"
 )
 
@@ -161,6 +174,15 @@ _MACHINE = re.compile(
     r"|\b(?:MacBook|iMac|Mac-mini|Mac-Studio)[\w-]{1,40}(?:\.local|\.lan|\.home)?"
     r"|\b(?:DESKTOP|LAPTOP)-[A-Z0-9]{5,10}\b"
 )
+_IDENTITY = re.compile(
+    r"(?P<before>\b[ug]id=\d{1,10}\(|\buser\.name=|\buser\.name[ \t]+['\"]?)"
+    r"(?P<name>[A-Za-z][\w .-]{1,60}?)(?=[)'\"\n]|$)",
+    re.MULTILINE,
+)
+_PUBLIC_KEY = re.compile(
+    r"(?P<before>\b(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S{1,20}) AAAA[A-Za-z0-9+/=]{40,1000} )"
+    r"(?P<name>[\w.-]{1,64})@(?P<host>[\w.-]{1,64})"
+)
 _VARIABLE = re.compile(
     r"(?P<before>^[ \t]*(?:export[ \t]+)?"
     r"(?P<which>USER|USERNAME|LOGNAME|HOSTNAME|COMPUTERNAME)=['\"]?)"
@@ -172,13 +194,19 @@ _VARIABLE = re.compile(
 class Scrubber:
     """Replaces what must not leave the machine, always in the same way."""
 
-    def __init__(self, session: Session | None = None) -> None:
+    def __init__(
+        self, session: Session | None = None, *, public: Callable[[str], bool] | None = None
+    ) -> None:
         """Prepare for the texts of one session.
 
         Args:
             session: its working directory and commands tell the user's name early, so that
                 placeholders do not depend on which text is scrubbed first.
+            public: tells of a value whether it stands in the repository's own files; such values
+                stay as they are.
         """
+        self._public = public
+        self._is_public: dict[str, bool] = {}
         self.counts: Counter[str] = Counter()
         """How many replacements were made, by kind."""
         self._given: dict[tuple[str, str], str] = {}
@@ -202,10 +230,12 @@ class Scrubber:
         text = _COOKIE.sub(self._behind("cookie"), text)
         text = _ASSIGNED.sub(self._assigned, text)
         text = _AUTHOR.sub(self._author, text)
+        text = _PUBLIC_KEY.sub(self._public_key, text)
         text = _EMAIL.sub(self._email, text)
         text = _HOME.sub(self._home, text)
         text = _LISTED.sub(self._listed, text)
         text = _VARIABLE.sub(self._variable, text)
+        text = _IDENTITY.sub(self._identity, text)
         text = _PROMPT.sub(self._prompt, text)
         return _MACHINE.sub(self._machine, text)
 
@@ -214,6 +244,36 @@ class Scrubber:
             for match in _HOME.finditer(text):
                 self._home(match)
         self.counts.clear()
+
+    def work(self, content: bytes, committed: bytes | None) -> bytes:
+        """A file's uncommitted content without secrets and personal data.
+
+        Args:
+            content: the content, as a session showed it.
+            committed: what the commit has in its place; None when the file is new. Lines that
+                stand there are public and stay.
+        """
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            return content
+        lines = text.split("\n")
+        scrubbed = self.text(text).split("\n")
+        if len(scrubbed) == len(lines):
+            known = set((committed or b"").decode("utf-8", "replace").split("\n"))
+            pairs = zip(lines, scrubbed, strict=True)
+            scrubbed = [old if old in known else new for old, new in pairs]
+        return "\n".join(scrubbed).encode()
+
+    def _stays(self, value: str) -> bool:
+        """True for a value that the repository itself makes public."""
+        if self._public is None or "\n" in value:
+            return False
+        if value not in self._is_public:
+            if len(self._is_public) >= MAX_LOOKED_UP:
+                return False
+            self._is_public[value] = self._public(value)
+        return self._is_public[value]
 
     def _placeholder(self, kind: str, value: str, form: str) -> str:
         """The placeholder of a value: `form` with the value's number within its kind."""
@@ -226,14 +286,14 @@ class Scrubber:
 
     def _secret(self, match: re.Match[str], kind: str) -> str:
         value = match.group()
-        if _is_ours(value):
+        if _is_ours(value) or value.endswith("EXAMPLE") or self._stays(value):
             return value
         return self._placeholder(kind, value, f"REDACTED_{_word(kind)}_{{}}")
 
     def _behind(self, kind: str) -> Callable[[re.Match[str]], str]:
         def replace(match: re.Match[str]) -> str:
             value = match["value"]
-            if _is_ours(value) or _is_example(value):
+            if _is_ours(value) or _is_example(value) or self._stays(value):
                 return match.group()
             return match["before"] + self._placeholder(kind, value, f"REDACTED_{_word(kind)}_{{}}")
 
@@ -242,7 +302,7 @@ class Scrubber:
     def _assigned(self, match: re.Match[str]) -> str:
         value = match["value"]
         bare = value.rstrip(".")
-        if _is_ours(bare) or _is_example(bare) or not _looks_random(bare):
+        if _is_ours(bare) or _is_example(bare) or not _looks_random(bare) or self._stays(bare):
             return match.group()
         form = "REDACTED_CREDENTIAL_{}"
         return match["before"] + self._placeholder("credential", bare, form) + value[len(bare) :]
@@ -256,7 +316,7 @@ class Scrubber:
     def _email(self, match: re.Match[str]) -> str:
         name, host = match["name"].lower(), match["host"].lower()
         known = name in _EMAIL_NAMES or _EMAIL_HOSTS.match(host)
-        if known or host.rsplit(".", 1)[-1] in _NOT_TOP_LEVEL:
+        if known or host.rsplit(".", 1)[-1] in _NOT_TOP_LEVEL or self._stays(match.group()):
             return match.group()
         return self._placeholder("e-mail", match.group().lower(), "person{}@example.com")
 
@@ -288,6 +348,13 @@ class Scrubber:
             return match["before"] + self._host(match["value"])
         return match["before"] + self._person(match["value"], "user name")
 
+    def _identity(self, match: re.Match[str]) -> str:
+        return match["before"] + self._person(match["name"], "user name")
+
+    def _public_key(self, match: re.Match[str]) -> str:
+        name = self._person(match["name"], "user name")
+        return f"{match['before']}{name}@{self._host(match['host'])}"
+
     def _prompt(self, match: re.Match[str]) -> str:
         name = match["name"]
         if name == "git" or (name.lower() not in _PLAIN_NAMES and name not in self._people):
@@ -303,17 +370,28 @@ class Scrubber:
         return self._placeholder("host name", name, "host{}")
 
 
-def scrub_session(session: Session) -> tuple[Session, Counter[str]]:
+def scrub_session(
+    session: Session, *, public: Callable[[str], bool] | None = None
+) -> tuple[Session, Counter[str]]:
     """A session with every text in it scrubbed, and what was replaced, counted by kind.
 
     Whatever compares a session with a repository must do so before: paths below a home folder
     change, consistently.
+
+    Args:
+        session: the session.
+        public: see `Scrubber`.
     """
-    scrubber = Scrubber(session)
+    scrubber = Scrubber(session, public=public)
+
+    # Texts stand in a session twice: as a result, and as what it shows.
+    done: dict[str, str] = {}
 
     def scrub(value: Any) -> Any:
         if isinstance(value, str):
-            return scrubber.text(value)
+            if value not in done:
+                done[value] = scrubber.text(value)
+            return done[value]
         if isinstance(value, dict):
             return {key: scrub(inner) for key, inner in value.items()}
         if isinstance(value, list):

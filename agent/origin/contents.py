@@ -10,8 +10,24 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.errors import RepositoryError
+from agent.gitcommand import GitError
 from agent.origin.evidence import REDACTED, Evidence, Sighting
 from agent.repo import SYMLINK, Repository
+
+
+def holds(repository: Repository, tree: str, value: str) -> bool:
+    """True when a text stands somewhere in a tree's files.
+
+    Args:
+        repository: the repository.
+        tree: full name of the tree.
+        value: one line of text.
+    """
+    try:
+        repository.run("grep", "-q", "-F", "-e", value, tree)
+    except GitError:
+        return False
+    return True
 
 
 class Fit(NamedTuple):

@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.errors import RepositoryError
 from agent.origin.candidates import FIRST_COMMITS, StartCandidate, candidate_of, rank
 from agent.origin.checkedout import checked_out
-from agent.origin.contents import Comparison
+from agent.origin.contents import Comparison, holds
 from agent.origin.differences import differences
 from agent.origin.evidence import Evidence, Paths, collect
 from agent.origin.overlay import Overlay, overlay_of
 from agent.origin.times import began, zone_shift
 from agent.repo import Commit, Repository
+from agent.scrub import Scrubber
 from agent.session.model import Session
 
 ZONE_SLACK = timedelta(hours=14)
@@ -133,9 +134,23 @@ def find_start(
         best.reasons[:0] = reasons
         found = _state(best, method, compare, ranked, by_sha[best.commit])
     over: Overlay = overlay_of(found.tree, repository, seen, printed)
+    _clean(over, session, repository, found.tree)
     found.overlay = over.files
     found.recovered, found.guessed, found.unknown = over.recovered, over.guessed, over.unknown
     return found
+
+
+def _clean(over: Overlay, session: Session, repository: Repository, tree: str) -> None:
+    """Take secrets and personal data out of uncommitted work: it leaves the machine."""
+    scrubber = Scrubber(session, public=lambda value: holds(repository, tree, value))
+    for path, content in over.files.items():
+        entry = repository.entry(tree, path)
+        clean = scrubber.work(content, repository.blob(entry.sha) if entry else None)
+        if clean != content:
+            over.files[path] = clean
+            if path in over.recovered:
+                over.recovered.remove(path)
+                over.guessed.append(path)
 
 
 def _moved_on(

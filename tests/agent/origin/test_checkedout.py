@@ -147,6 +147,17 @@ def test_uncommitted_work_that_git_printed_is_recovered_whole(
     assert (found.recovered, found.uncommitted) == (["a.py"], "1 uncommitted file: 1 recovered")
 
 
+def test_secrets_in_uncommitted_work_do_not_leave_but_public_values_stay(
+    project: Project, cache: Path
+) -> None:
+    project.commit({"a.py": GREET, "who.txt": "bob@shop.de\n"})
+    work = GREET + "KEY = 'ghp_" + "a1B2" * 9 + "'\nWHO = 'bob@shop.de'\n"
+    found = start(project, cache, [view("a.py", work)])
+    text = found.overlay["a.py"].decode()
+    assert text == GREET + "KEY = 'REDACTED_GITHUB_TOKEN_1'\nWHO = 'bob@shop.de'\n"
+    assert (found.recovered, found.guessed) == ([], ["a.py"])
+
+
 def test_a_difference_that_was_cut_is_not_taken_for_the_work(project: Project, cache: Path) -> None:
     _, _, printed = dirty(project)
     cut = printed[: printed.rindex("@@ -")]
