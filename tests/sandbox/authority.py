@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 
-def make_authority(folder: Path) -> Path:
-    """Makes one in an empty folder.
+def make_authority(folder: Path, name: str = "Kettle test authority") -> Path:
+    """Makes one in an empty folder; it can also prove to be the host of its name.
 
     Returns:
         A PEM file with its private key and its certificate.
@@ -19,7 +19,8 @@ def make_authority(folder: Path) -> Path:
         pytest.skip("making a certificate authority needs the openssl program")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=Kettle test authority", "-keyout", folder / "key", "-out", folder / "crt"],
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name.replace(' ', '-')}",
+         "-keyout", folder / "key", "-out", folder / "crt"],
         check=True, capture_output=True,
     )  # fmt: skip
     both = folder / "both.pem"
