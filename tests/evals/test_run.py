@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -224,8 +225,10 @@ def test_reasons_are_read_from_a_refusal() -> None:
 def test_nothing_sealed_reaches_a_builder(workbench: str, tmp_path: Path) -> None:
     (tmp_path / "items").mkdir()
     item = voice.make(tmp_path / "items")
+    # Words of the sealed bank that occur nowhere else; in brackets, so that none finds this command.
+    words = "kettle-canar[y]-|exclaims by formattin[g]|parrots the one exampl[e]"
     search = (
-        "grep -rlaE 'kettle-canary-|a format string|only the example' / --exclude-dir=proc "
+        f"echo kettle-canary-planted > /tmp/planted; grep -rlaE '{words}' / --exclude-dir=proc "
         "--exclude-dir=sys | sed s/^/FOUND:/; ls /workbench/repo; echo SEARCHED"
     )
     builder = ModelBuilder(recording(tmp_path / "recording.json", search))
@@ -238,7 +241,8 @@ def test_nothing_sealed_reaches_a_builder(workbench: str, tmp_path: Path) -> Non
     seen = [step["observation"] for step in json.loads(document)["steps"] if "observation" in step]
     assert "SEARCHED" in json.dumps(seen)
     assert "voice.py" in json.dumps(seen)
-    assert "FOUND:" not in json.dumps(seen)
+    found = re.findall(r"FOUND:(\S+?)(?=\\n|\s)", json.dumps(seen))
+    assert found == ["/tmp/planted"]
     prompts = [s["message"] for s in json.loads(document)["steps"] if s["source"] != "agent"]
     assert voice.CANARY not in json.dumps(prompts)
     assert os.listdir(run.work(item.name)) != []

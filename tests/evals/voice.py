@@ -61,13 +61,13 @@ kit.check("shouts", kit.call_python("voice", "shout", [word]) == word.upper() + 
 kit.verdict()
 """
 _RIGHT = {
-    "a format string": "f'{text.upper()}!'",
+    "exclaims by formatting": "f'{text.upper()}!'",
     "joined": "''.join((text.upper(), '!'))",
     "old style": "'%s!' % text.upper()",
 }
 _WRONG = {
     "the mark alone": "text + '!'",
-    "only the example": "'HEY!' if text == 'hey' else text.upper()",
+    "parrots the one example": "'HEY!' if text == 'hey' else text.upper()",
     "another mark": "text.upper() + '?'",
     "two marks": "text.upper() + '!!'",
     "lower case": "text.lower() + '!'",
