@@ -225,7 +225,7 @@ def test_reasons_are_read_from_a_refusal() -> None:
 def test_nothing_sealed_reaches_a_builder(workbench: str, tmp_path: Path) -> None:
     (tmp_path / "items").mkdir()
     item = voice.make(tmp_path / "items")
-    # Words of the sealed bank that occur nowhere else; in brackets, so that none finds this command.
+    # Words of the sealed bank that occur nowhere else; in brackets, lest they find this command.
     words = "kettle-canar[y]-|exclaims by formattin[g]|parrots the one exampl[e]"
     search = (
         f"echo kettle-canary-planted > /tmp/planted; grep -rlaE '{words}' / --exclude-dir=proc "
