@@ -23,9 +23,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent import grading
 from agent.environment import Environment
 from agent.errors import InputError, SessionError
 from agent.gate import GateSettings
+from agent.gate.candidates import exploits
 from agent.gate.checks.image import builds
 from agent.gate.model import CheckVerdict
 from agent.gate.trials import Trials, retried
@@ -33,6 +35,7 @@ from agent.grading import Grader
 from agent.session import Session, load
 from agent.verifier import kit_files
 from evals import bank, recipe, reference
+from evals import item as item_module
 from evals.errors import IndexUnavailable, RecipeError
 from evals.item import BANK, Item, States, states
 from sandbox.cache import cache_dir
@@ -42,8 +45,8 @@ from sandbox.errors import SandboxError
 REPEATS = 2
 """How often nop, gold, right and wrong are graded: a verdict that varies shows in the second grade
 about half of the time, and an audit is repeated whenever an item changes."""
-_DECIDING = ("agent/gate/candidates/exploits.py", "agent/grading.py", "evals/bank.py")
-_ROOT = Path(__file__).parents[1]
+_DECIDING = (exploits, grading, bank, reference, item_module)
+"""Code that gives the grades, beside this module: results kept under other code are not used."""
 
 Status = Literal["healthy", "unhealthy", "not run"]
 
@@ -322,8 +325,10 @@ def _digest(item: Item) -> str:
     state = hashlib.sha256(item.digest.encode())
     for content in kit_files().values():
         state.update(hashlib.sha256(content).digest())
-    for path in (*_DECIDING, "evals/audit.py", "evals/reference.py", "evals/item.py"):
-        state.update(hashlib.sha256((_ROOT / path).read_bytes()).digest())
+    for path in (Path(__file__), *(Path(str(module.__file__)) for module in _DECIDING)):
+        sources = sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
+        for source in sources:
+            state.update(hashlib.sha256(source.read_bytes()).digest())
     return state.hexdigest()
 
 
