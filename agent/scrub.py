@@ -96,19 +96,28 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
 )
 _IN_ADDRESS = re.compile(
-    r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,80}:)(?P<value>[^\s/@'\"<>{}$]{3,200})(?=@)",
+    r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,80}:)(?P<value>[^\s/@'\"<>{}$\[\]]{3,200})"
+    r"(?=@(?P<host>[\w.-]{0,100}))",
     re.IGNORECASE,
 )
+_DOCUMENTED = re.compile(
+    r"(?:my|your|the|db|test)?[_-]?(?:pass|passwd|password|pwd|secret|token)\d{0,3}", re.IGNORECASE
+)
+"""Passwords that documentation writes into addresses."""
 _HEADER = re.compile(
     r"(?P<before>\b(?:Authorization|Proxy-Authorization|X-Api-Key|Api-Key|PRIVATE-TOKEN)"
-    r"['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?:Bearer |Basic |Token |token )?)"
+    r"['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?P<scheme>Bearer |Basic |Token |token )?)"
     r"(?P<value>[A-Za-z0-9+/_=.~-]{12,500})",
     re.IGNORECASE,
 )
+_REPEATED = re.compile(r"([xX*0.])\1{7}")
+"""What documentation writes where a token's letters would stand."""
 _COOKIE = re.compile(
     r"(?P<before>\b(?:session|sessionid|sid|auth|csrftoken|connect\.sid)=)"
     r"(?P<value>[A-Za-z0-9%._-]{16,500})"
 )
+_ATTRIBUTE = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)+|[a-z]+(?:_[a-z]+)*")
+"""A name of a program, alone or of something's attribute: no cookie."""
 _ASSIGNED = re.compile(
     r"(?P<before>(?<![A-Za-z0-9])[\w.-]{0,40}?(?:password|passwd|passphrase|secret|token|api[_-]?key|"
     r"access[_-]?key|private[_-]?key|client[_-]?secret|auth[_-]?key|encryption[_-]?key|account[_-]?"
@@ -128,7 +137,8 @@ _EMAIL = re.compile(
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24})(?![\w@/-])"
 )
 _EMAIL_HOSTS = re.compile(
-    r"(?:.*\.)?(?:example\.(?:com|org|net|edu)|invalid|test|localhost|local)\Z", re.IGNORECASE
+    r"(?:.*\.)?(?:example\.(?:com|org|net|edu)|test\.com|\w\.\w{1,3}|invalid|test|localhost|local)\Z",
+    re.IGNORECASE,
 )
 _EMAIL_NAMES = frozenset(("git", "noreply", "no-reply", "postmaster", "support", "security", "hg"))
 _NOT_TOP_LEVEL = word_set(
@@ -148,7 +158,8 @@ _PLAIN_NAMES = word_set(
     user users shared public runner root admin administrator default guest ubuntu debian ec2-user
     node app vscode codespace circleci jenkins travis gitpod coder builder worker solver someone
     username name you your me redacted home staff wheel everyone nobody www-data system daemon
-    openhands agent sandbox
+    openhands agent sandbox foo bar baz test tester testuser myuser developer dev demo example jdoe
+    johndoe
     """
 )
 """Names of accounts that say nothing about a person."""
@@ -224,10 +235,10 @@ class Scrubber:
         """
         for kind, pattern in _patterns():
             text = pattern.sub(lambda match, kind=kind: self._secret(match, kind), text)  # type: ignore[misc]
-        text = _IN_ADDRESS.sub(self._behind("password"), text)
-        text = _HEADER.sub(self._behind("credential"), text)
-        text = _OPTION.sub(self._behind("credential"), text)
-        text = _COOKIE.sub(self._behind("cookie"), text)
+        text = _IN_ADDRESS.sub(self._in_address, text)
+        text = _HEADER.sub(self._header, text)
+        text = _OPTION.sub(self._option, text)
+        text = _COOKIE.sub(self._cookie, text)
         text = _ASSIGNED.sub(self._assigned, text)
         text = _AUTHOR.sub(self._author, text)
         text = _PUBLIC_KEY.sub(self._public_key, text)
@@ -286,26 +297,51 @@ class Scrubber:
 
     def _secret(self, match: re.Match[str], kind: str) -> str:
         value = match.group()
-        if _is_ours(value) or value.endswith("EXAMPLE") or self._stays(value):
+        if (
+            _is_ours(value)
+            or value.endswith("EXAMPLE")
+            or _REPEATED.search(value)
+            or self._stays(value)
+        ):
             return value
         return self._placeholder(kind, value, f"REDACTED_{_word(kind)}_{{}}")
 
-    def _behind(self, kind: str) -> Callable[[re.Match[str]], str]:
-        def replace(match: re.Match[str]) -> str:
-            value = match["value"]
-            if _is_ours(value) or _is_example(value) or self._stays(value):
-                return match.group()
-            return match["before"] + self._placeholder(kind, value, f"REDACTED_{_word(kind)}_{{}}")
-
-        return replace
-
-    def _assigned(self, match: re.Match[str]) -> str:
+    def _behind(self, match: re.Match[str], kind: str) -> str:
         value = match["value"]
         bare = value.rstrip(".")
-        if _is_ours(bare) or _is_example(bare) or not _looks_random(bare) or self._stays(bare):
+        if _is_ours(bare) or _is_example(bare) or self._stays(bare):
             return match.group()
-        form = "REDACTED_CREDENTIAL_{}"
-        return match["before"] + self._placeholder("credential", bare, form) + value[len(bare) :]
+        placeholder = self._placeholder(kind, bare, f"REDACTED_{_word(kind)}_{{}}")
+        return match["before"] + placeholder + value[len(bare) :]
+
+    def _in_address(self, match: re.Match[str]) -> str:
+        value, host = match["value"], match["host"]
+        # A word for a server of one's own machine or network is an example or a local default.
+        inner = "." not in host or host.startswith(("127.", "192.168.", "10."))
+        if _DOCUMENTED.fullmatch(value) or (inner and re.fullmatch(r"[a-z]{3,12}", value)):
+            return match.group()
+        return self._behind(match, "password")
+
+    def _header(self, match: re.Match[str]) -> str:
+        if _is_code(match):
+            return match.group()
+        bare = match["before"][-1] in ":= "
+        if bare and not match["scheme"] and not _looks_random(match["value"]):
+            return match.group()
+        return self._behind(match, "credential")
+
+    def _option(self, match: re.Match[str]) -> str:
+        return self._behind(match, "credential")
+
+    def _cookie(self, match: re.Match[str]) -> str:
+        if _ATTRIBUTE.fullmatch(match["value"]):
+            return match.group()
+        return self._behind(match, "cookie")
+
+    def _assigned(self, match: re.Match[str]) -> str:
+        if _is_code(match) or not _looks_random(match["value"].rstrip(".")):
+            return match.group()
+        return self._behind(match, "credential")
 
     def _author(self, match: re.Match[str]) -> str:
         name = match["name"]
@@ -325,7 +361,9 @@ class Scrubber:
         if match["before"].startswith("-"):
             # A folder's name made of a path: the account ends at the first dash.
             name = name.split("-")[0]
-        if name.lower() in _PLAIN_NAMES or re.fullmatch(r"user\d*", name):
+        if name.lower() in _PLAIN_NAMES or re.fullmatch(r"user\d*|\w", name):
+            return match.group()
+        if name not in self._people and self._stays(match["before"] + name):
             return match.group()
         self._people.add(name)
         rest = match["name"][len(name) :]
@@ -427,6 +465,15 @@ def _telling(session: Session) -> Iterator[str]:
 
 def _word(kind: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", kind.upper()).strip("_")
+
+
+def _is_code(match: re.Match[str]) -> bool:
+    """True when what is assigned is an expression of a program, not a text."""
+    end = match.end("value")
+    if match.string[end : end + 1] == "(":
+        return True
+    # A name in quotes with a value without: a dictionary that holds what a variable holds.
+    return re.search(r"\w['\"]\s{0,3}(?:=>|[:=])\s{0,3}\Z", match["before"]) is not None
 
 
 def _is_ours(value: str) -> bool:

@@ -174,5 +174,14 @@ AKIAIOSFODNN7EXAMPLE  sk_test_example  Bearer <token>  password: "********"
 uid=1000(user) gid=1000(user)  user.name=$NAME  login user password prompt
 keyword-argument  key-value-pairs-are-plain  fw_update_in_progress_of_the_device
 for (const key in tokens) secrets.push(tokens[key].toString());
+token = b64encode(user_pass).decode()  token = base32_decode2(text)
+headers = {'x-date': now, 'Authorization': v4auth_header}  {"api-key": self.api_key}
+authorization = request.headers.get("Authorization")
+auth = {"x-api-key": self.api_key2, "secret": secrets2.token_hex3}
+Link(session=finder._link_collector.session)  account SID (ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx)
+create_engine("mysql+pymysql://scott:tiger@localhost/test")  postgresql://user:pass@db.io/name
+"git://[path-to-repo[:]][ref@]path/to/file"  github://org:repo@/precip  smb://me:mypassword@s.com
+"GIT_AUTHOR_EMAIL": "test@test.com", "t@t.com"  -c user.name=Test
+/home/u/venv/lib  C:/Users/foo/x
 tokenizer.tokenize(text)  csrf_token_field_name  passwordResetTokenExpiresInHours
 """
