@@ -35,11 +35,10 @@ from agent.origin.contents import holds
 from agent.origin.expectation import as_files, find_attempts
 from agent.origin.find import repository_of
 from agent.origin.licence import licence_of
-from agent.origin.outcome import find_outcome
 from agent.origin.patch import outcome_patch
-from agent.origin.start import find_start
 from agent.progress import Event, GateProgress, Note, PhaseStarted
 from agent.publish import publish
+from agent.qualify import Qualification, heed, qualify
 from agent.repo import Repository
 from agent.scrub import Scrubber, scrub_session
 from agent.session import load
@@ -80,6 +79,7 @@ class BuildSettings:
         gate: how the gate works.
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
+        anyway: build although the evidence speaks against the session.
     """
 
     repo: str | None = None
@@ -89,6 +89,7 @@ class BuildSettings:
     gate: GateSettings = field(default_factory=GateSettings)
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
+    anyway: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,14 +172,21 @@ def build_session(
     with clock.phase("repository", source):
         opened = Repository.open(source)
     with opened as repository:
+        with clock.phase("qualify"):
+            verdict = qualify(session, repository, thorough=settings.anyway)
+            heed(verdict, anyway=settings.anyway, tell=lambda text: on_event(Note(text)))
         with clock.phase("origin"):
-            origin = _origin(session, repository, on_event)
+            origin = _origin(session, repository, verdict, on_event)
         project = origin.project.name or source.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
         with clock.phase("scrub"):
             start = origin.start.tree
-            session, replaced = scrub_session(
-                session, public=lambda value: holds(repository, start, value)
-            )
+
+            def public(value: str) -> bool:
+                return holds(repository, start, value)
+
+            scrubber = Scrubber(session, public=public)
+            judged = scrubber.text(verdict.model_dump_json(indent=2)).encode()
+            session, replaced = scrub_session(session, public=public)
             if replaced:
                 found = ", ".join(f"{count} × {kind}" for kind, count in sorted(replaced.items()))
                 on_event(Note(f"replaced before anything leaves this machine: {found}"))
@@ -187,7 +195,7 @@ def build_session(
             settings.out, f"{name}-{_slug(model.name)}", fresh=settings.fresh
         ) as folder:
             build = _Build(
-                session, repository, origin, model, settings, folder, name, clock, on_event
+                session, repository, origin, judged, model, settings, folder, name, clock, on_event
             )
             result = build.run()
             folder.write("build.json", json.dumps(result.as_dict(), indent=2).encode())
@@ -202,6 +210,7 @@ class _Build:
         session: Session,
         repository: Repository,
         origin: Origin,
+        verdict: bytes,
         model: Model,
         settings: BuildSettings,
         folder: BuildFolder,
@@ -212,6 +221,7 @@ class _Build:
         self.session = session
         self.repository = repository
         self.origin = origin
+        self.verdict = verdict
         self.model = model
         self.settings = settings
         self.folder = folder
@@ -341,7 +351,7 @@ class _Build:
                 builder_model=self.model.name,
                 licence=licence.spdx if licence else "",
                 provenance={
-                    "verdict.json": self._verdict(),
+                    "verdict.json": self.verdict,
                     "origin.json": self._origin_record(),
                     "session.json": self._session_record(),
                     **self.origin.attempts,
@@ -392,19 +402,6 @@ class _Build:
             budget=left(self.settings.budget, Spending()).strip(" ()") or "unlimited",
             first_prompt="\n".join(f"> {line}" for line in prompt.splitlines()),
         )
-
-    def _verdict(self) -> bytes:
-        """Why this session was taken, as far as the evidence goes."""
-        outcome = self.origin.outcome
-        return json.dumps(
-            {
-                "verdict": "accept",
-                "by": "evidence",
-                "start": self.origin.start.reasons,
-                "outcome": self.origin.candidates[0].reasons if outcome else [],
-            },
-            indent=2,
-        ).encode()
 
     def _origin_record(self) -> bytes:
         start = self.origin.start.model_dump(mode="json")
@@ -473,9 +470,12 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + own
 
 
-def _origin(session: Session, repository: Repository, tell: Listener) -> Origin:
-    start = find_start(session, repository)
-    candidates = find_outcome(session, repository, start)
+def _origin(
+    session: Session, repository: Repository, verdict: Qualification, tell: Listener
+) -> Origin:
+    start, candidates = verdict.start, verdict.outcomes
+    if start is None:
+        raise Rejected("The history has no commit that the session could have started from.")
     outcome = outcome_patch(repository, start, candidates[0].commits) if candidates else None
     origin = briefing.survey(session, repository, start, candidates, outcome)
     attempts, patches = find_attempts(session, repository, start, origin.after_tree)

@@ -9,58 +9,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.asked import MAX_PROMPT_CHARS, OPENING_CHARS, Kind, Prompt, read_prompt
 from agent.origin.evidence import task_end
 from agent.session.model import Session, Turn
 
-Kind = Literal["task", "question", "greeting", "probe", "shell", "vague"]
-
-MAX_PROMPT_CHARS = 100_000
-"""How much of a prompt is looked at."""
-VAGUE_WORDS = 6
-"""A prompt of fewer words that names nothing in the code leaves open what is wanted."""
 STUCK_RUN = 3
 """Failing commands in a row from which an agent counts as stuck."""
 MANY_EDITS = 4
 """Edits of one file from which it counts as worked over."""
 
-_PROBE = re.compile(
-    r"\b(?:reply|respond|answer)\s+(?:with|only|exactly)\b.{0,60}\b(?:exactly|only|marker|just|ok|"
-    r"pass|token)\b|^\W*(?:what is )?\d+\s*[+*x-]\s*\d+\W*$|\breturn the required token\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_GREETING = re.compile(
-    r"^\W*(?:hi|hello|hey|hallo|yo|test|testing|ping|thanks?|thank you|ok|okay|good morning)"
-    r"(?:\s+\w+){0,2}\W*$",
-    re.IGNORECASE,
-)
-_SHELL = re.compile(
-    r"^\s*(?:\$\s|sudo |cd |ls\b|chmod |git (?:add|commit|push|pull|status|checkout|stash|log)\b|"
-    r"for \w+ in |npm (?:i|install|run|start)\b|pip3? install|source |export \w+=|cat |rm -|mkdir |"
-    r"[\w-]+\n[\w-]+\s*$)"
-)
-_ASKS = re.compile(
-    r"^\W*(?:what|why|how|where|when|which|who|is|are|does|do|can you (?:explain|tell|show)|"
-    r"explain|tell me|show me|should (?:i|we))\b|[?？]\s*$",
-    re.IGNORECASE,
-)
-_WANTS = re.compile(
-    r"\b(?:add|fix|implement|create|make|change|update|remove|delete|refactor|rename|replace|write|"
-    r"support|build|convert|move|extract|improve|migrate|allow|enable|prevent|handle|rewrite|"
-    r"correct|should|must|need(?:s)? to|doesn'?t|does not|broken|bug|error|fails?|crash)",
-    re.IGNORECASE,
-)
-_NAMES = re.compile(r"`[^`]+`|[\w-]+\.\w{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+|--\w+|/\w+|\w+\(\)")
-_CORRECTS = re.compile(
-    r"^\W*(?:no\b|nope|not (?:that|what|like)|wrong|still\b|that'?s not|"
-    r"you (?:forgot|missed|broke)|revert|undo|again|it (?:does not|doesn'?t|still))|"
-    r"\b(?:still (?:fail|not|broken|doesn)|"
-    r"doesn'?t work|not working|same error|wrong chat|you broke|put (?:it|that) back|i said)\b",
-    re.IGNORECASE,
-)
 _COMMITS = re.compile(
     r"\b(?:group|split|organi[sz]e)\b.{0,60}\bcommits?\b|"
     r"^\W*(?:please\s+)?(?:commit|push|merge|rebase)\b|"
@@ -81,24 +41,24 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 _DEPLOYS = re.compile(
-    r"\b(?:deploy(?:ed|ing)?\s+(?:to|it|this)|production (?:server|database)|kubectl|"
-    r"terraform apply|ssh \w+@|vercel|heroku|cloud run|rollout)\b",
+    r"\b(?:deploy(?:ed|ing)?\s+(?:to|it|this|the)|production (?:server|database)|"
+    r"kubectl (?:apply|rollout)|terraform apply|gcloud run deploy)\b|\bssh \w+@",
     re.IGNORECASE,
 )
 
 
-class Prompt(BaseModel):
-    """One of the user's messages."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    turn: int
-    """Index of the turn in the session."""
-    kind: Kind
-    head: str
-    """The first words."""
-    corrects: bool = False
-    """True when it sets the agent right."""
+_WRITES = re.compile(
+    r"\bsed\s+-i|(?<![0-9&=<-])>>?\s*(?!&|/dev/null|/tmp|\$TMP)[\w./\"'$~]|\btee\b|\bapply_patch\b|"
+    r"\bgit\s+(?:apply|am|mv|rm|merge|cherry-pick|revert)\b|\bpatch\s+-p|\bperl\s+-p?i|"
+    r"(?:^|[;&|]\s*)(?:cp|mv|rm|touch)\s|--(?:write|fix)\b|"
+    r"\b(?:python3?|node|ruby|perl|sh)\s+(?:-\s*)?<<"
+)
+"""Commands that may change files of a project; running tests or git's log is none of them."""
+_ASIDE = re.compile(r"(?:^|[/\\])(?:\.claude|\.codex|\.cursor|tmp|Temp|scratchpad)[/\\]")
+"""Where agents write plans and notes that are no part of the project."""
+_DELEGATES = re.compile(
+    r"^(?:task|(?:spawn_|sub_?|dispatch_|run_sub_?)?agents?|delegate\w*)$", re.I
+)
 
 
 class Journey(BaseModel):
@@ -111,6 +71,12 @@ class Journey(BaseModel):
     calls: int = 0
     edits: int = 0
     files_edited: int = 0
+    writes: int = 0
+    """Commands that may have changed files of the project."""
+    delegated: list[int] = Field(default_factory=list)
+    """Turns in which work was handed to another agent, whose edits may not show."""
+    first_change: int | None = None
+    """Turn of the first edit of the project or writing command; None when nothing was changed."""
     failed_calls: int = 0
     longest_failure: int = 0
     """Failing commands in a row."""
@@ -139,6 +105,19 @@ class Journey(BaseModel):
         kinds = [prompt.kind for prompt in self.prompts[:3]]
         return "task" if "task" in kinds else kinds[0] if kinds else "vague"
 
+    @property
+    def changes_nothing(self) -> bool:
+        """True when nothing shows that the first task changed a file."""
+        return not self.edits and not self.writes
+
+    @property
+    def asked_in(self) -> Prompt | None:
+        """The message that the first change answers; None when nothing was changed."""
+        if self.first_change is None:
+            return None
+        before = [prompt for prompt in self.prompts if prompt.turn < self.first_change]
+        return before[-1] if before else None
+
 
 def travel(session: Session) -> Journey:
     """Reads the course of a session's first task.
@@ -161,9 +140,17 @@ def travel(session: Session) -> Journey:
             journey.failed_calls += failed
             run = run + 1 if failed else 0
             journey.longest_failure = max(journey.longest_failure, run)
-            if call.failed is not True:
-                journey.edits += len(call.edits)
-                edited.update(edit.path for edit in call.edits)
+            edits = call.edits if call.failed is not True else []
+            journey.edits += len(edits)
+            edited.update(edit.path for edit in edits)
+            delegates = bool(_DELEGATES.match(call.tool))
+            if delegates:
+                journey.delegated.append(number)
+            writes = call.command is not None and bool(_WRITES.search(call.command.command))
+            journey.writes += writes
+            ours = any(not _ASIDE.search(edit.path) for edit in edits)
+            if (ours or writes) and journey.first_change is None:
+                journey.first_change = number
             if call.command is not None:
                 commands.append(call.command.command)
                 if _TAKEN_BACK.search(call.command.command):
@@ -181,34 +168,17 @@ def travel(session: Session) -> Journey:
 
 def _ask(journey: Journey, number: int, turn: Turn) -> None:
     text = turn.text[:MAX_PROMPT_CHARS]
-    corrects = bool(journey.prompts) and bool(_CORRECTS.search(text[:400]))
-    head = " ".join(text.split())[:120]
-    journey.prompts.append(Prompt(turn=number, kind=_kind(text), head=head, corrects=corrects))
+    prompt = read_prompt(number, text, first=not journey.prompts)
+    journey.prompts.append(prompt)
     if len(journey.prompts) == 1:
         journey.small = bool(_SMALL.match(text))
-        journey.only_git = bool(_COMMITS.search(text[:400]))
-    if corrects:
+        journey.only_git = bool(_COMMITS.search(text[:OPENING_CHARS]))
+    if prompt.corrects:
         journey.corrections.append(number)
     if _WRONG_CHAT.search(text):
         journey.wrong_chat.append(number)
     if _DEPLOYS.search(text):
         journey.deploys.append(number)
-
-
-def _kind(text: str) -> Kind:
-    if _PROBE.search(text[:2000]):
-        return "probe"
-    if _GREETING.match(text):
-        return "greeting"
-    if _SHELL.match(text) and not _WANTS.search(text):
-        return "shell"
-    wants, names = bool(_WANTS.search(text)), bool(_NAMES.search(text))
-    words = len(re.findall(r"\w+", text))
-    if _ASKS.search(text.strip()) and (not wants or (not names and words <= 2 * VAGUE_WORDS)):
-        return "question"
-    return (
-        "task" if names or (wants and words >= VAGUE_WORDS) or words > 4 * VAGUE_WORDS else "vague"
-    )
 
 
 def _worth(journey: Journey) -> float:

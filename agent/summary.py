@@ -1,8 +1,6 @@
-"""What a command ends with, for a person: a build's summary, a table of verdicts."""
+"""What a command ends with, for a person: a build's summary."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,7 +9,6 @@ from rich.table import Table
 from agent.build import BuildResult
 from agent.console import printable, spent
 from agent.gate.report import as_table
-from agent.qualify import Qualification
 
 _HEADLINES = {
     "accepted": "[bold green]accepted[/]: the environment passed its gate",
@@ -40,23 +37,3 @@ def show_build(result: BuildResult, console: Console) -> None:
     console.print(facts)
     if result.status == "accepted":
         console.print(f"Check it again: python -m agent check {escape(str(result.environment))}")
-
-
-def qualifications(judged: Sequence[Qualification], unread: Mapping[str, str]) -> Table:
-    """Verdicts on sessions, the most worthwhile first."""
-    colours = {"accept": "green", "reject": "red", "needs-a-person": "yellow"}
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("session", "verdict", "worth", "start", "why"):
-        table.add_column(name, overflow="fold")
-    for one in sorted(judged, key=lambda q: -q.worth):
-        why = "; ".join(f"{reason.code}: {reason.text}" for reason in one.reasons)
-        table.add_row(
-            escape(printable(one.session.rsplit("/", 1)[-1])),
-            f"[{colours[one.verdict]}]{one.verdict}[/] {one.confidence:.2f}",
-            f"{one.worth:.2f}",
-            one.start.commit[:10] if one.start else "",
-            escape(printable(why)),
-        )
-    for path, why in unread.items():
-        table.add_row(escape(printable(path)), "[red]unreadable[/]", "", "", escape(printable(why)))
-    return table

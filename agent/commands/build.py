@@ -42,12 +42,16 @@ def build(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget an earlier build of this session.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Build although the evidence speaks against it.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Build one environment from one session.
 
     The session is read, its repository found, the start state and the outcome reconstructed; a
+    session that the evidence speaks against is rejected (exit code 3) unless `--anyway` is given. A
     builder then finishes the draft in a sandbox until the gate passes or a budget is spent. An
     interrupted build goes on where it stopped when the same command is run again.
 
@@ -74,6 +78,7 @@ def build(
         ),
         gate=GateSettings(repeats=repeats),
         fresh=fresh,
+        anyway=anyway,
     )
     with Progress(err, budget=settings.budget, quiet=quiet) as progress:
         result = build_session(session, settings, on_event=progress.show)

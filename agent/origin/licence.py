@@ -61,6 +61,7 @@ _OPEN = re.compile(
 )
 """SPDX names of licences that the open-source or free-software bodies list."""
 
+_TAG = re.compile(r"^\W*SPDX-License-Identifier:\s*([^\n*]{2,100}?)\s*(?:\*/|-->)?$", re.MULTILINE)
 _SHORT_GNU = re.compile(r"^(A?L?GPL-\d\.\d)$")
 
 FROM_TEXT, FROM_HEADING, FROM_METADATA, FROM_README = 0.98, 0.8, 0.7, 0.5
@@ -124,6 +125,8 @@ def licence_of(repository: Repository, commit: str) -> Licence | None:
 
 
 def _from_text(text: str, path: str, sha: str) -> Licence | None:
+    if tag := _TAG.search(text[:2000]):
+        return _named(tag[1], path, sha)
     for pattern, name in _NOT_OPEN:
         if pattern.search(text[:2000]):
             return Licence(spdx=name, file=path, confidence=0.9, open_source=False, commit=sha)

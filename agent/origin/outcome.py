@@ -115,6 +115,13 @@ class OutcomeCandidate(BaseModel):
     """Other files that they change."""
     same_as: list[str] = Field(default_factory=list)
     """Commits on other branches that make the same change."""
+    coverage: float | None = None
+    """Share in [0, 1] of the lines that the session left which they add; None without any."""
+    precision: float | None = None
+    """Share in [0, 1] of the lines that they add which the session left."""
+    by_hand: float | None = None
+    """Share in [0, 1] of the lines that they add to files the session edited which it did not
+    leave there: what a person changed afterwards."""
 
 
 @dataclass(slots=True)
@@ -492,6 +499,10 @@ def _group_signals(group: Sequence[_Judged], traits: _Traits) -> dict[str, float
 
 def _candidate(group: Sequence[_Judged], traits: _Traits) -> OutcomeCandidate:
     paths = sorted({c.path for one in group for c in one.changes})
+    signals = _group_signals(group, traits)
+    names = {path.rsplit("/", 1)[-1] for path in traits.edited}
+    lines = {line for one in group for line in one.lines if line[0] in names}
+    by_hand = len(lines - traits.lines) / len(lines) if lines and traits.lines else None
     return OutcomeCandidate(
         commits=[one.commit.sha for one in group],
         subjects=[one.commit.subject[:200] for one in group],
@@ -500,7 +511,14 @@ def _candidate(group: Sequence[_Judged], traits: _Traits) -> OutcomeCandidate:
         tests=[p for p in paths if is_test_path(p)],
         sources=[p for p in paths if not is_test_path(p)],
         same_as=[sha for one in group for sha in one.same_as],
+        coverage=_rounded(signals.get("coverage")),
+        precision=_rounded(signals.get("precision")),
+        by_hand=_rounded(by_hand),
     )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 3)
 
 
 def _reasons(group: Sequence[_Judged], traits: _Traits) -> list[str]:

@@ -58,6 +58,7 @@ def settings(
         repo=str(project.repository),
         model=model,
         out=tmp_path / "out",
+        anyway=True,  # a project of two files is nothing that the evidence would accept
         **more,  # type: ignore[arg-type]
     )
 
@@ -65,7 +66,8 @@ def settings(
 def command_line(project: projects.Project, tmp_path: Path, model: str, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "agent", "build", str(project.session)),
-        *("--repo", str(project.repository), "--out", str(tmp_path / "out"), "-m", model, *more),
+        *("--repo", str(project.repository), "--out", str(tmp_path / "out"), "-m", model),
+        *("--anyway", *more),
     ]
 
 
@@ -153,6 +155,17 @@ def test_a_session_without_a_repository_says_how_to_name_one(
 ) -> None:
     with pytest.raises(InputError, match="--repo"):
         build_session(project.session, BuildSettings(model="baseline", out=tmp_path / "out"))
+
+
+def test_a_session_that_the_evidence_speaks_against_is_not_built(
+    project: projects.Project, tmp_path: Path
+) -> None:
+    command = [one for one in command_line(project, tmp_path, "baseline") if one != "--anyway"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "from scratch" in done.stderr
+    assert "--anyway" in done.stderr
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_killed_build_goes_on_where_it_stopped(

@@ -69,6 +69,7 @@ def try_hostile(
             repo=str(project.repository),
             model=projects.recording(tmp_path / "r.json", written, run, "echo still here"),
             out=tmp_path / "out",
+            anyway=True,
             budget=Budget(minutes=2, submissions=1),
             limits=limits,
         ),
@@ -116,6 +117,7 @@ def test_a_session_cannot_make_the_host_run_or_write_anything(
             repo=str(project.repository),
             model=projects.recording(tmp_path / "r.json", "ls /workbench/draft"),
             out=tmp_path / "out",
+            anyway=True,
             budget=Budget(turns=1),
         ),
     )
@@ -147,7 +149,7 @@ def test_a_full_disk_is_said_and_what_was_there_stays(
     done = subprocess.Popen(
         [
             *(sys.executable, "-m", "agent", "build", str(project.session), "-m", chatty),
-            *("--repo", str(project.repository), "--out", str(tiny_disk)),
+            *("--repo", str(project.repository), "--out", str(tiny_disk), "--anyway"),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,

@@ -33,7 +33,7 @@ def start(project: projects.Project, out: Path, model: str, *more: str) -> subpr
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "agent", "build", str(project.session), "-m", model),
-            *("--repo", str(project.repository), "--out", str(out), *more),
+            *("--repo", str(project.repository), "--out", str(out), "--anyway", *more),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
