@@ -197,7 +197,8 @@ def _round(waiting: list[Path], work: Work, workers: int) -> Generator[Row, None
     except BrokenProcessPool:
         return list(flying.values())
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Idle workers end at once; waiting for them keeps their pipes from closing under the exit.
+        pool.shutdown(wait=not flying, cancel_futures=True)
     return []
 
 
