@@ -102,7 +102,7 @@ class _Reader:
                 self._item(value, source, at)
             elif "git" in value and "id" in value:
                 self._meta(value, at)
-            elif "record_type" not in value and value.get("type") not in _SILENT_ENVELOPES:
+            elif "record_type" not in value and text(value.get("type")) not in _SILENT_ENVELOPES:
                 self.out.unknown(value.get("type"))
             return
         kind, payload = value["type"], value["payload"]
