@@ -55,8 +55,7 @@ class Origin:
     @property
     def label(self) -> str:
         """The start state in a few words."""
-        dirty = f" with {self.start.uncommitted}" if self.start.uncommitted else ""
-        return f"{self.start.commit[:12]}{dirty} ({self.start.method}, fit {self.start.fit:.2f})"
+        return self.start.label
 
 
 def survey(
@@ -172,14 +171,7 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
     lines = ["# What Kettle found out", "", "## Start state", ""]
     lines.append(f"{origin.start.commit}: {origin.label}")
     lines += [f"- {reason}" for reason in origin.start.reasons]
-    for title, paths in (
-        ("recovered (uncommitted, seen whole)", origin.start.recovered),
-        ("guessed (uncommitted, seen late or in parts)", origin.start.guessed),
-        ("unknown (uncommitted, but never seen whole: as committed here)", origin.start.unknown),
-    ):
-        if paths:
-            more = f" and {len(paths) - MAX_SHOWN * 3} more" if len(paths) > MAX_SHOWN * 3 else ""
-            lines.append(f"- {len(paths)} {title}: {', '.join(paths[: MAX_SHOWN * 3])}{more}")
+    lines += [f"- {line}" for line in origin.start.uncommitted_lists]
     lines += ["", "Other candidates:"]
     for candidate in origin.start.candidates[1:MAX_SHOWN]:
         lines.append(

@@ -481,6 +481,8 @@ def _origin(
     attempts, patches = find_attempts(session, repository, start, origin.after_tree)
     origin = replace(origin, attempts=as_files(attempts, patches))
     tell(Note(f"start state: {origin.label}"))
+    for line in origin.start.uncommitted_lists:
+        tell(Note(line))
     if outcome and candidates:
         names = ", ".join(c[:12] for c in outcome.commits)
         tell(Note(f"outcome: {names} (score {candidates[0].score:.2f})"))

@@ -31,6 +31,8 @@ ZONE_SLACK = timedelta(hours=14)
 """How far a local time without a zone can be off."""
 SHOWN_CANDIDATES = 8
 """Candidates that a report lists."""
+SHOWN_FILES = 20
+"""Uncommitted files of one kind that a text lists; the JSON has all of them."""
 
 
 Method = Literal["recorded", "git", "contents", "time"]
@@ -72,6 +74,27 @@ class StartState(BaseModel):
         told = ", ".join(f"{count} {what}" for count, what in counts if count)
         total = sum(count for count, _ in counts)
         return f"{total} uncommitted file{'s' * (total != 1)}: {told}" if told else ""
+
+    @property
+    def label(self) -> str:
+        """The start state in a few words."""
+        dirty = f" with {self.uncommitted}" if self.uncommitted else ""
+        return f"{self.commit[:12]}{dirty} ({self.method}, fit {self.fit:.2f})"
+
+    @property
+    def uncommitted_lists(self) -> list[str]:
+        """A line for each kind of uncommitted file that there was: its number and its files."""
+        kinds = (
+            ("recovered (uncommitted, seen whole)", self.recovered),
+            ("guessed (uncommitted, seen late or in parts)", self.guessed),
+            ("unknown (uncommitted, but never seen whole: as committed here)", self.unknown),
+        )
+        return [
+            f"{len(paths)} {title}: {', '.join(paths[:SHOWN_FILES])}"
+            + (f" and {len(paths) - SHOWN_FILES} more" if len(paths) > SHOWN_FILES else "")
+            for title, paths in kinds
+            if paths
+        ]
 
 
 def find_start(

@@ -11,6 +11,8 @@ import git
 import pytest
 
 from tests.agent import projects
+from tests.agent.origin import conftest as origin
+from tests.agent.session import claude_lines as lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,3 +132,39 @@ def refused(shown: subprocess.CompletedProcess[str], mentioned: str) -> None:
     assert "Traceback" not in shown.stderr
     assert mentioned.replace("\n", "") in shown.stderr.replace("\n", "")
     assert shown.stdout == ""
+
+
+def test_a_session_shows_uncommitted_work_of_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    shop = origin.Project(tmp_path / "shop")
+    commit = shop.commit({"a.py": "x = 1\n", "b.py": "y = 1\n" * 9})
+    read = {"filePath": f"{lines.CWD}/a.py", "content": "x = 2\n", "numLines": 1, "startLine": 1}
+    part = {"filePath": f"{lines.CWD}/b.py", "content": "z = 1\n", "numLines": 1, "startLine": 4}
+    told = [
+        lines.line("u1", None, "user", "Add x and y."),
+        lines.line("u2", "u1", "assistant", [lines.use("s", "Read", file_path="a.py")]),
+        lines.line(
+            *("u3", "u2", "user", lines.result("s", "1→x = 2")),
+            toolUseResult={"type": "text", "file": {**read, "totalLines": 1}},
+        ),
+        lines.line("u4", "u3", "assistant", [lines.use("t", "Read", file_path="b.py")]),
+        lines.line(
+            *("u5", "u4", "user", lines.result("t", "4→z = 1")),
+            toolUseResult={"type": "text", "file": {**part, "totalLines": 9}},
+        ),
+    ]
+    path = tmp_path / "session"
+    path.write_text("".join(json.dumps(one) + "\n" for one in told))
+    shown = kettle("session", path, "--repo", shop.path)
+    assert shown.returncode == 0, shown.stderr
+    assert f"{commit[:12]} with 2 uncommitted files: 1 recovered, 1 unknown" in shown.stdout
+    assert "1 recovered (uncommitted, seen whole): a.py" in shown.stdout
+    assert "as committed here): b.py" in shown.stdout
+    document = json.loads(kettle("session", path, "--repo", shop.path, "--json").stdout)
+    start = document["extra"]["start"]
+    assert (start["commit"], start["recovered"], start["unknown"]) == (commit, ["a.py"], ["b.py"])
+    none = kettle("session", path, "--repo", "recorded")
+    assert none.returncode == 2
+    assert "names no repository" in none.stderr
