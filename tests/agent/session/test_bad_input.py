@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
@@ -322,22 +321,3 @@ def _loads_or_refuses(path: Path) -> None:
         return
     assert isinstance(session, Session)
     session.model_dump_json()
-
-
-@pytest.mark.skipif(
-    "KETTLE_SESSIONS" not in os.environ,
-    reason="KETTLE_SESSIONS names no folder of real sessions",
-)
-def test_every_real_session() -> None:
-    folder = Path(os.environ["KETTLE_SESSIONS"])
-    loaded = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        try:
-            session = load(path)
-        except SessionError:
-            continue
-        loaded += 1
-        assert session.turns, path
-        assert session.prompts, path
-        assert not session.damaged, path
-    assert loaded, f"no session under {folder}"
