@@ -42,6 +42,8 @@ START = "environment/start.tar.gz"
 TEST_SCRIPT = "tests/test.sh"
 SOLVE_SCRIPT = "solution/solve.sh"
 PROVENANCE = "provenance"
+OLDER_LAYOUT = ("task.yaml", "run-tests.sh")
+"""What lies beside a task of Terminal-Bench before Harbor."""
 
 MAX_TEXT_BYTES = 4 << 20
 """task.toml, instruction.md and scripts are a few kB; more than this is not a task."""
@@ -79,6 +81,12 @@ class Environment:
             raise InputError(f"{root} is not a directory. Give the directory of a Harbor task.")
         root = root.resolve()
         if not (root / TASK).is_file():
+            older = [name for name in OLDER_LAYOUT if (root / name).is_file()]
+            if older:
+                raise InputError(
+                    f"{root} is a task in Terminal-Bench's older layout ({', '.join(older)}). "
+                    "Bring it into Harbor's layout first; Harbor has a command for that."
+                )
             raise InputError(f"{root} is not a Harbor task directory: it has no {TASK}.")
         config = TaskConfig.parse(_text(root, TASK))
         if config.steps:
@@ -173,7 +181,9 @@ class Environment:
                     tar.addfile(info)
                     continue
                 data = _read(self.root, path, MAX_FILE_BYTES)
-                info.mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
+                # Harbor makes these two executable, and many a task relies on it.
+                started = name in (TEST_SCRIPT, SOLVE_SCRIPT)
+                info.mode = 0o755 if started or path.stat().st_mode & 0o111 else 0o644
                 info.size = len(data)
                 if buffer.tell() + len(data) > MAX_CONTEXT_BYTES:
                     raise InputError(f"{folder} is larger than {MAX_CONTEXT_BYTES >> 20} MiB.")

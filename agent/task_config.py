@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,6 +22,12 @@ SOLVER = "solver"
 """Name of the unprivileged user who owns the work tree."""
 
 NetworkMode = Literal["no-network", "public", "allowlist"]
+
+MAX_SECONDS = 7 * 24 * 3600.0
+"""Longer than any phase of a task; more is a slip, and no clock should be asked to wait for it."""
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Cores = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Megabytes = Annotated[int, Field(gt=0)]
 
 _TEMPLATE = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\}$", re.DOTALL)
 
@@ -42,7 +48,7 @@ class TaskInfo(_Tolerant):
 class AgentConfig(_Tolerant):
     """`[agent]`: the solver's phase."""
 
-    timeout_sec: float | None = None
+    timeout_sec: Seconds | None = None
     """Seconds; None means that the harness decides."""
     user: str | int | None = None
     """User who runs the solver; None means the image's own."""
@@ -51,13 +57,13 @@ class AgentConfig(_Tolerant):
 class EnvironmentConfig(_Tolerant):
     """`[environment]`: the container."""
 
-    build_timeout_sec: float = 600.0
+    build_timeout_sec: Seconds = 600.0
     """Seconds; Harbor's default."""
     docker_image: str | None = None
     """A prebuilt image; None means that environment/Dockerfile is built."""
-    cpus: float | None = None
-    memory_mb: int | None = None
-    storage_mb: int | None = None
+    cpus: Cores | None = None
+    memory_mb: Megabytes | None = None
+    storage_mb: Megabytes | None = None
     workdir: str | None = None
     """Working directory; None means the image's own."""
     network_mode: NetworkMode = "public"
@@ -82,7 +88,7 @@ class EnvironmentConfig(_Tolerant):
 class VerifierConfig(_Tolerant):
     """`[verifier]`: the grading phase."""
 
-    timeout_sec: float = 600.0
+    timeout_sec: Seconds = 600.0
     """Seconds; Harbor's default."""
     user: str | int | None = None
     """User who runs tests/test.sh; None means the image's own."""

@@ -105,6 +105,11 @@ def workbench(engine: Engine, bare_image: str) -> str:
 
 @pytest.fixture(scope="session")
 def base_image(engine: Engine, bare_image: str) -> str:
+    """See `python_image`."""
+    return python_image(engine, bare_image)
+
+
+def python_image(engine: Engine, bare_image: str) -> str:
     """Debian with python3, procps, patch, tini and the user solver (1000); kept between runs."""
     with one_at_a_time():
         trusted = bases.trusted_base(engine, bare_image)

@@ -47,6 +47,8 @@ class GateReport(BaseModel):
     isolation: str = "unknown"
     """How the verifier runs graded code: `isolated` (the verifier kit) or `in-process`."""
     checks: list[Check]
+    without: list[str] = Field(default_factory=list)
+    """What the task asks for and the gate graded it without; see `agent.gate.reach`."""
     seconds: float = 0.0
 
     @property
@@ -60,6 +62,12 @@ class GateReport(BaseModel):
         """True when the only thing in the way is trouble that is not the environment's fault."""
         verdicts = {c.verdict for c in self.checks}
         return CheckVerdict.ERROR in verdicts and CheckVerdict.FAIL not in verdicts
+
+    @property
+    def undecided(self) -> bool:
+        """True when no check failed, but some could not be tried: nothing is proven."""
+        verdicts = {c.verdict for c in self.checks}
+        return CheckVerdict.FAIL not in verdicts and not self.passed
 
     def check(self, name: str) -> Check:
         """The check of that name.

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.environment import Environment
-from agent.gate.model import Check, CheckVerdict, GateReport
-from agent.gate.page import as_html
+from agent.gate.model import CheckVerdict, GateReport
+from agent.gate.page import as_html, shown
 from agent.gate.said import clip
 
 BUILDER_CHARS = 6000
@@ -28,6 +28,10 @@ _COLOURS = {
     CheckVerdict.NOT_APPLICABLE: "dim",
     CheckVerdict.UNTRIED: "yellow",
 }
+
+
+_TELLING = (CheckVerdict.FAIL, CheckVerdict.ERROR, CheckVerdict.UNTRIED)
+"""Verdicts whose evidence a person needs."""
 
 
 def as_text(report: GateReport) -> str:
@@ -64,13 +68,22 @@ def as_table(report: GateReport) -> RenderableType:
         table.add_row(
             check.name,
             Text(check.verdict, style=colour),
-            Text(check.summary),
+            Text(shown(check.summary)),
             f"{check.seconds:.1f}",
         )
-        if check.verdict in (CheckVerdict.FAIL, CheckVerdict.ERROR) and check.evidence:
-            parts += [Text(f"\n{check.name}", style=colour), *_evidence(check)]
-    closing = "passes" if report.passed else "does not pass"
-    style = "bold green" if report.passed else "bold red"
+        if check.verdict in _TELLING and check.evidence:
+            parts += [Text(f"\n{check.name}", style=colour), *_paragraphs(check.evidence)]
+    if report.without:
+        parts += [Text("\nGraded without", style="bold"), *_paragraphs(report.without)]
+    if report.passed:
+        closing, style = "passes", "bold green"
+    elif report.undecided:
+        closing, style = (
+            "is not judged: nothing failed, but not everything was tried",
+            "bold yellow",
+        )
+    else:
+        closing, style = "does not pass", "bold red"
     parts.append(
         Text(f"\nThe environment {closing} ({report.isolation}, {report.seconds:.1f} s)", style)
     )
@@ -89,5 +102,6 @@ def write_report(environment: Environment, report: GateReport) -> None:
         environment.update_metadata({"gate_digest": hashlib.sha256(data).hexdigest()})
 
 
-def _evidence(check: Check) -> list[RenderableType]:
-    return [Padding(Text(paragraph), (0, 0, 0, 2)) for paragraph in check.evidence]
+def _paragraphs(texts: list[str]) -> list[RenderableType]:
+    # Outputs of containers: what is no text must not reach the terminal.
+    return [Padding(Text(shown(text)), (0, 0, 0, 2)) for text in texts]

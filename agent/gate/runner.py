@@ -25,10 +25,12 @@ from agent.gate.checks.hygiene import hygiene
 from agent.gate.checks.image import builds, start_state
 from agent.gate.checks.instruction import instruction
 from agent.gate.checks.offline import offline
+from agent.gate.checks.pinned import pinned
 from agent.gate.checks.rewards import nop_fails, oracle_passes, stable
 from agent.gate.checks.sealed import sealed
 from agent.gate.isolation import isolation
 from agent.gate.model import Check, CheckVerdict, GateReport
+from agent.gate.reach import reach
 from agent.gate.said import Said, untried
 from agent.gate.settings import GateSettings
 from agent.gate.trials import Trials, Unready, retried
@@ -66,6 +68,7 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck("oracle-passes", oracle_passes),
     GateCheck("stable", stable, after=("builds", *_VERDICTS)),
     GateCheck("offline", offline, after=("builds", *_VERDICTS)),
+    GateCheck("pinned", pinned, after=()),
     GateCheck("instruction", instruction),
     GateCheck("hygiene", hygiene, after=()),
     GateCheck("attempt", attempt, after=("builds", *_VERDICTS)),
@@ -131,6 +134,7 @@ def run(
         kettle_version=__version__,
         isolation=isolation(environment),
         checks=checks,
+        without=list(reach(environment).without),
         seconds=round(time.monotonic() - begun, 3),
     )
 

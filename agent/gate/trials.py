@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
@@ -14,7 +15,17 @@ from agent.environment import Environment
 from agent.gate import conditions, outcome
 from agent.gate.outcome import Outcome
 from agent.gate.settings import GateSettings
-from agent.grading import NOP, ORACLE, PLAIN, Candidate, CandidateFailed, Conditions, Grade, Grader
+from agent.grading import (
+    NOP,
+    ORACLE,
+    PLAIN,
+    WORK_TREE,
+    Candidate,
+    CandidateFailed,
+    Conditions,
+    Grade,
+    Grader,
+)
 from agent.tree import Tree
 from sandbox.build import BuiltImage
 from sandbox.engine import Engine
@@ -170,18 +181,27 @@ class Trials:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the oracle changes; None without one or when it cannot be applied."""
+        """What the oracle changes; None without one or when it cannot be applied.
+
+        A task of somebody else's may work anywhere: there the oracle's own files tell what is
+        sealed, less what the image's work tree holds already, for that is its start state.
+        """
 
         def make() -> Outcome | None:
             if not self.environment.has_oracle:
                 return None
-            if self.carried:
+            found, start = Outcome(), self.start
+            if self.carried or self.grader.workdir == WORK_TREE:
                 try:
-                    return outcome.compare(self.grader.base_tree(), self.grader.final_tree(ORACLE))
+                    start = start or self.grader.base_tree()
+                    found = outcome.compare(self.grader.base_tree(), self.grader.final_tree(ORACLE))
+                    if self.carried:
+                        return found
                 except CandidateFailed:
                     pass
             texts = [data for _, data in self.environment.files("solution")]
-            return outcome.from_texts(texts, self.start or Tree())
+            told = outcome.from_texts(texts, start or Tree())
+            return replace(told, changed=found.changed)
 
         return self._once("outcome", make)
 

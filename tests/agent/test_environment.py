@@ -88,6 +88,10 @@ class TestLoading:
         [
             ("verifier = [", "not valid TOML"),
             ("[verifier]\ntimeout_sec = 'soon'\n", "verifier.timeout_sec"),
+            ("[verifier]\ntimeout_sec = nan\n", "verifier.timeout_sec"),
+            ("[agent]\ntimeout_sec = inf\n", "agent.timeout_sec"),
+            ("[environment]\nbuild_timeout_sec = -5\n", "environment.build_timeout_sec"),
+            ("[environment]\nmemory_mb = 0\n", "environment.memory_mb"),
             ("[[steps]]\nname = 'one'\n", "several steps"),
         ],
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 
 from agent.environment import DOCKERFILE
-from agent.gate.said import Said, clip, failed, listing, not_applicable, passed
+from agent.gate.reach import reach
+from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
 from agent.gate.trials import Trials
 from agent.grading import WORK_TREE, CandidateFailed
 from agent.start_state import SOLVER_ID
@@ -15,15 +17,33 @@ from sandbox.bases import ensure, with_trust
 from sandbox.dockerfile import rewrite_from
 from sandbox.errors import BuildFailed, ImageError, TransferError
 
+_FROM_FAILED = re.compile(r"^Step \d+/\d+ : FROM [^\n]*\n*[^\n]*\n*\Z", re.MULTILINE)
+_NO_REGISTRY = re.compile(
+    r"no such host|dial tcp|i/o timeout|connection (refused|reset)|TLS handshake|x509|proxyconnect"
+    r"|deadline exceeded|Client\.Timeout|toomanyrequests|EOF$",
+    re.IGNORECASE,
+)
+"""What the engine says when a registry was not reached, or would not talk."""
+_BUILDKIT = re.compile(r"requires BuildKit|unknown (instruction|flag)", re.IGNORECASE)
+_BUILDKIT_SYNTAX = re.compile(
+    r"^\s*(RUN|COPY|ADD)\b[^\n]*(<<-?\s*[\"']?\w+|--(mount|network|link|chmod|exclude|parents))",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 
 def builds(trials: Trials) -> Said:
     """The image builds from `environment/` alone.
 
     FROM lines are answered with local base images that trust what the host trusts; the finished
     environment is not changed. A build that takes longer than `[environment] build_timeout_sec`
-    has failed.
+    has failed; a base image that no registry gives is trouble with the machine. A task that needs
+    more than one container of one image (neighbours in a compose file, a verifier with an image of
+    its own, a GPU, another system) is left untried, and the report says why.
     """
     environment = trials.environment
+    barred = reach(environment).barred
+    if barred:
+        return untried("Kettle cannot grade this task", *barred)
     dockerfile = environment.read(DOCKERFILE)
     if dockerfile is None:
         wanted = str(environment.config.environment.docker_image)
@@ -38,6 +58,15 @@ def builds(trials: Trials) -> Said:
             keep_layers=True,
         )
     except BuildFailed as e:
+        if _FROM_FAILED.search(e.log) and _NO_REGISTRY.search(str(e)):
+            raise ImageError(
+                f"A base image of environment/Dockerfile is not here, and no registry gave it: {e}."
+                " Load it with `docker load`, or see what is in the way: `python -m agent doctor`."
+            ) from e
+        if _BUILDKIT.search(str(e)) and _BUILDKIT_SYNTAX.search(
+            dockerfile.decode("utf-8", "replace")
+        ):
+            return _for_buildkit(trials, e)
         return failed(
             "the image does not build",
             clip(f"{e}\n{e.log}"),
@@ -52,6 +81,13 @@ def builds(trials: Trials) -> Said:
         size_bytes=image.size_bytes,
         build_seconds=round(image.seconds, 2),
     )
+
+
+def _for_buildkit(trials: Trials, error: BuildFailed) -> Said:
+    summary = "environment/Dockerfile is written for BuildKit; Kettle uses the engine's own builder"
+    advice = "Write it without here-documents and without options such as --mount."
+    said = failed if trials.carried else untried
+    return said(summary, str(error), advice)
 
 
 def build_context(trials: Trials, dockerfile: bytes) -> bytes:

@@ -38,6 +38,7 @@ def shell(script: str) -> dict[str, bytes]:
     return {"tests/test.sh": ("#!/bin/bash\nmkdir -p /logs/verifier\n" + script).encode()}
 
 
+FETCHING = b"#!/bin/bash\nset -eu\ncurl -sf https://example.invalid/fix.patch | patch -d /app -p1\n"
 SOLVED = "grep -q Decimal /app/ledger.py && reward=1 || reward=0\n"
 
 
@@ -126,6 +127,24 @@ CORE: tuple[Bad, ...] = (
         {"without": ("solution/solve.sh", "solution/oracle.patch")},
     ),
     Bad(
+        "the verifier hangs at the start state",
+        "nop-fails",
+        "stopped at the verifier's own limit",
+        {"judge": "import time\ntime.sleep(600)\n", "timeout_s": 3},
+    ),
+    Bad(
+        "the reward is no share of one",
+        "oracle-passes",
+        "outside [0, 1]",
+        {"files": shell(SOLVED + "echo $((reward * 100)) > /logs/verifier/reward.txt\n")},
+    ),
+    Bad(
+        "the solution is fetched",
+        "oracle-passes",
+        "cannot be applied",
+        {"files": {"solution/solve.sh": FETCHING}},
+    ),
+    Bad(
         "the verifier installs what it needs while it grades",
         "offline",
         "pip install",
@@ -136,6 +155,12 @@ CORE: tuple[Bad, ...] = (
                 + "echo $reward > /logs/verifier/reward.txt\n"
             )
         },
+    ),
+    Bad(
+        "the image installs whatever release is the newest",
+        "pinned",
+        "pip: requests",
+        {"docker_steps": "RUN pip install idna==3.7 requests || true\n"},
     ),
     Bad(
         "the instruction holds a line of the solution",

@@ -30,7 +30,7 @@ WORKDIR /app
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["sleep", "infinity"]
 {late}"""
-BASE = "kettle-test-python"
+BASE = "kettle-test-python:any"
 """Stands for the tests' own base image where no image is built."""
 
 LEDGER = '''\

@@ -8,8 +8,9 @@ from agent.environment import Environment
 from agent.gate import Check, CheckVerdict, GateReport, GateSettings, run
 from agent.gate.report import BUILDER_CHARS, as_text, write_report
 from sandbox.engine import Engine
-from tests.agent.gate.bad import CORE, HIDDEN_TEST, LEAKS, Bad
+from tests.agent.gate.bad import CORE, LEAKS, Bad
 from tests.agent.gate.environments import FIXED, INSTRUCTION, make
+from tests.agent.gate.good import GOOD, Good
 
 SETTINGS = GateSettings(repeats=2, depth="core")
 
@@ -51,41 +52,14 @@ class TestGoodEnvironments:
         assert recorded is not None
         assert GateReport.model_validate_json(recorded) == good_report
 
-    def test_a_hidden_suite_is_graded_in_process(
-        self, engine: Engine, base_image: str, tmp_path: Path
+    @pytest.mark.parametrize("one", GOOD[1:], ids=lambda g: g.name.replace(" ", "-"))
+    def test_others_without_a_fault_pass(
+        self, engine: Engine, base_image: str, tmp_path: Path, one: Good
     ) -> None:
-        name = "BalanceTest.test_cents_survive_the_summing_of_many_entries"
-        judge = (
-            "import kit\n"
-            'kit.hidden_tests("unittest", files=["tests/test_balance.py"],\n'
-            f'                 fail_to_pass=["test_balance.{name}"])\n'
-            "kit.verdict()\n"
-        )
-        made = make(
-            tmp_path / "e",
-            base=base_image,
-            judge=judge,
-            files={"tests/files/tests/test_balance.py": HIDDEN_TEST.encode()},
-        )
+        made = make(tmp_path / "e", base=base_image, **one.given)
         report = run(engine, made, settings=SETTINGS)
         assert report.passed, as_text(report)
-        assert report.isolation == "in-process"
-
-    def test_a_foreign_task_passes(self, engine: Engine, base_image: str, tmp_path: Path) -> None:
-        made = make(
-            tmp_path / "e",
-            base=base_image,
-            kettle=False,
-            files={
-                "tests/test.sh": b"#!/bin/bash\n[ -e /srv/x ] && r=1 || r=0\n"
-                b"echo $r > /logs/verifier/reward.txt\n",
-                "solution/solve.sh": b"#!/bin/bash\necho done > /srv/x\n",
-            },
-            docker_steps="RUN chmod 777 /srv\n",
-        )
-        report = run(engine, made, settings=SETTINGS)
-        assert not failed(report), as_text(report)
-        assert report.isolation == "in-process"
+        assert (report.isolation == "isolated") == one.deep
 
 
 @pytest.mark.parametrize("bad", CORE, ids=lambda b: b.name.replace(" ", "-"))
