@@ -1,0 +1,2 @@
+export { distance } from "./distance.js";
+export { bounds } from "./bounds.js";

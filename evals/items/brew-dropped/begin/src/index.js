@@ -1,0 +1,3 @@
+export { scale } from "./scale.js";
+export { convert } from "./units.js";
+export { text } from "./text.js";

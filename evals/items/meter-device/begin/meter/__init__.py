@@ -1,0 +1,3 @@
+from .device import Meter
+
+__all__ = ["Meter"]

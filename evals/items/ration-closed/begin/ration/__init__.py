@@ -1,0 +1,3 @@
+from .bucket import Bucket, Empty
+
+__all__ = ["Bucket", "Empty"]

@@ -1,0 +1,25 @@
+"""A token bucket with a clock of one's own."""
+
+
+class Empty(Exception):
+    """There are not enough tokens."""
+
+
+class Bucket:
+    def __init__(self, rate, burst, clock):
+        self.rate = rate
+        self.burst = burst
+        self.clock = clock
+        self.tokens = burst
+        self.last = clock()
+
+    def take(self, n=1):
+        if n > self.burst:
+            raise ValueError(f"{n} can never be there at once, the burst is {self.burst}")
+        now = self.clock()
+        passed = max(0, now - self.last)
+        self.tokens = min(self.burst, self.tokens + passed * self.rate)
+        self.last = max(self.last, now)
+        if self.tokens < n:
+            raise Empty(f"{n} asked for, {self.tokens:g} there")
+        self.tokens -= n
