@@ -7,7 +7,9 @@ or a demonstration and is read as messages.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from typing import Any
 
 from agent.session import chat
@@ -30,6 +32,10 @@ _ISSUE = re.compile(
     r"^(?:ISSUE:|<pr_description>|<issue>)\s*\n(?P<text>.*?)(?:\n\s*\n?(?:INSTRUCTIONS:|</pr_description>|</issue>)|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+
+
+_OPEN = re.compile(r"^\(Open file: (?P<path>[^)\n]+)\)$", re.MULTILINE)
+_NOT_APPLIED = re.compile(r"edit was not applied|edit has NOT been applied|not found in", re.I)
 
 
 def matches(raw: Raw) -> bool:
@@ -92,7 +98,9 @@ def _message(message: dict[str, Any], out: Transcript, source: Source) -> None:
     if message.get("role") == "tool":
         call = out.find(text(message.get("tool_call_id")))
         if call is not None:
-            _opened(call, chat.plain(message.get("content")).replace("\r\n", "\n"))
+            observation = chat.plain(message.get("content")).replace("\r\n", "\n")
+            _opened(call, observation)
+            _replaced(call, observation)
 
 
 def _step(step: dict[str, Any], out: Transcript, source: Source) -> None:
@@ -121,6 +129,21 @@ def _step(step: dict[str, Any], out: Transcript, source: Source) -> None:
         lines = re.match(r"edit \d+:\d+\n(?P<new>.*?)\n?end_of_edit\Z", action, re.DOTALL)
         if shown and shown != "n/a" and lines:
             call.edits.append(Edit(path=shown, new=lines["new"] + "\n", kind="replace"))
+        elif not lines:
+            with contextlib.suppress(ValueError):
+                words = shlex.split(action)
+                call.arguments.update(zip(("search", "replace"), words[1:3], strict=False))
+            _replaced(call, f"{observation}\n(Open file: {shown})")
+
+
+def _replaced(call: ToolCall, observation: str) -> None:
+    """The file that an edit by search and replacement was made in: the one that is open."""
+    opened = _OPEN.search(observation)
+    searched = call.tool == "edit" and {"search", "replace"} <= call.arguments.keys()
+    if searched and opened and opened["path"] != "n/a":
+        call.arguments.setdefault("path", opened["path"])
+    if searched and _NOT_APPLIED.search(observation):
+        call.failed = True
 
 
 def _opened(call: ToolCall, observation: str) -> None:

@@ -482,6 +482,32 @@ def test_swe_agent(load_json: LoadLines) -> None:
     assert ran.command.command == "python a.py"
 
 
+@pytest.mark.parametrize(
+    ("said", "failed"), [("Text replaced.", None), ("Your edit was not applied.", True)]
+)
+def test_swe_agent_edits_by_search_and_replacement(
+    load_json: LoadLines, said: str, failed: bool | None
+) -> None:
+    given = '{"search": "x = 1", "replace": "x = 2"}'
+    asked = {"id": "c", "type": "function", "function": {"name": "edit", "arguments": given}}
+    opened = "(Open file: /w/a.py)\n(Current directory: /w)\nbash-$"
+    user = {"role": "user", "content": "ISSUE:\nFix it.\n\nINSTRUCTIONS:", "message_type": "x"}
+    history = [
+        user,
+        {"role": "assistant", "content": "", "action": "edit", "tool_calls": [asked]},
+        {"role": "tool", "content": f"{said}\n{opened}", "tool_call_ids": ["c"]},
+    ]
+    step = {
+        "action": "edit 'x = 1' 'x = 2'",
+        "observation": said,
+        "state": {"open_file": "/w/a.py", "working_dir": "/w"},
+    }
+    for document in ({"history": history}, {"history": [user], "trajectory": [step]}):
+        call = next(load_json(document).calls())
+        edit = call.edits[0]
+        assert (edit.path, edit.old, edit.new, call.failed) == ("/w/a.py", "x = 1", "x = 2", failed)
+
+
 def test_mini_swe_agent(load_json: LoadLines) -> None:
     messages = [
         {"role": "system", "content": "You have bash."},
