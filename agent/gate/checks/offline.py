@@ -32,7 +32,7 @@ def offline(trials: Trials) -> Said:
     network can look the outcome up.
     """
     problems: list[str] = []
-    commands = _downloads(trials)
+    commands = downloads(trials)
     if commands:
         problems.append(listing(commands, "Commands that download while solving or grading:"))
     if trials.environment.kettle and (
@@ -58,7 +58,8 @@ def offline(trials: Trials) -> Said:
     return passed("built again, solved and graded without a network")
 
 
-def _downloads(trials: Trials) -> list[str]:
+def downloads(trials: Trials) -> list[str]:
+    """Commands of the task's test and solve scripts that download, with their places."""
     found: list[str] = []
     for folder in ("tests", "solution"):
         for name, data in trials.environment.files(folder):

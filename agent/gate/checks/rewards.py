@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.gate import conditions
+from agent.gate.checks.offline import downloads
 from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
 from agent.gate.trials import Trials, Unready
 from agent.grading import NOP, ORACLE, Candidate, CandidateFailed, Grade, Grader
@@ -45,7 +46,7 @@ def oracle_passes(trials: Trials) -> Said:
     """
     if not trials.environment.has_oracle:
         return failed("there is no solution/solve.sh", "An environment brings its own oracle.")
-    grade = trials.grade(ORACLE)
+    grade, again = trials.grade(ORACLE), None
     if not grade.passed and trials.environment.config.environment.network_mode != "no-network":
         online = Grader(trials.engine, trials.environment, trials.image_id, network=True)
         again = online.grade(ORACLE)
@@ -69,8 +70,11 @@ def oracle_passes(trials: Trials) -> Said:
             "solution/solve.sh must apply the solution to the start state, offline, as the "
             "unprivileged user who owns the work tree, and end with exit code 0.",
         )
+    commands = downloads(trials)
     return failed(
-        f"the reference solution earns {grade.verdict}",
+        f"the reference solution earns {grade.verdict}"
+        + (f"; {again.verdict} with the network on" if again else ""),
+        listing(commands, "These commands download, which may be why:") if commands else "",
         "Either the verifier demands more than the solution does, or the solution is not whole, "
         "or something that both need is missing in the image.",
         _log(grade),

@@ -139,9 +139,20 @@ CORE: tuple[Bad, ...] = (
         {"files": shell(SOLVED + "echo $((reward * 100)) > /logs/verifier/reward.txt\n")},
     ),
     Bad(
+        "the verifier fetches what it compares with",
+        "oracle-passes",
+        "tests/test.sh:3: curl -sf",
+        {
+            "files": shell(
+                "curl -sf https://example.invalid/truth > /tmp/truth || { echo 0 >"
+                " /logs/verifier/reward.txt; exit; }\n"
+            )
+        },
+    ),
+    Bad(
         "the solution is fetched",
         "oracle-passes",
-        "cannot be applied",
+        "solution/solve.sh:3: curl -sf",
         {"files": {"solution/solve.sh": FETCHING}},
     ),
     Bad(
