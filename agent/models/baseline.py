@@ -30,8 +30,8 @@ MAX_MISSING_MODULES = 4
 """Rounds of adding a module that the tests import and no manifest names."""
 MAX_FILES_ON_A_LINE = 400
 """Test files named in one command; the rest of a huge suite is left out, and the notes say so."""
-SUITE_TIMEOUT_S = 120
-"""Seconds for one run of the suite: a verifier must be quick."""
+SUITE_TIMEOUT_S = 100
+"""Seconds for one run of the suite: a verifier must be quick, and five runs fit into a command."""
 
 _PROVIDES = {
     "yaml": "pyyaml",
@@ -96,6 +96,7 @@ def _recipe() -> Recipe:
         return (yield from _unfinished(installed))
 
     summary: dict[str, Any] = {}
+    output = ""
     extra: list[str] = []
     for _ in range(MAX_MISSING_MODULES):
         output = yield _compare(facts)
@@ -107,8 +108,17 @@ def _recipe() -> Recipe:
             break
         extra.append(missing)
         yield _lock_python(facts, extra)
+    if late := summary.get("out_of_time"):
+        return (
+            yield from _unfinished(
+                f"time ran out: {late}. That is with the outcome's own tests alone. Build it again "
+                "with --fresh when the machine has less to do, or take a builder that can think, "
+                "which may choose among the tests"
+            )
+        )
     if not summary:
-        return (yield from _unfinished("the tests could not be run on the two states"))
+        why = _out_of_time(output) or "they ended with: " + _last_line(output)
+        return (yield from _unfinished(f"the tests could not be run on the two states: {why}"))
     if not summary["ran"]:
         return (yield from _unfinished("no test runs on the outcome's state"))
     if not summary["fail_to_pass"]:
@@ -138,7 +148,7 @@ def _recipe() -> Recipe:
 def _install_python(facts: dict[str, Any]) -> Generator[str, str, str]:
     output = yield _lock_python(facts, [])
     if "installed into" not in output:
-        return "the project's dependencies do not install: " + _last_line(output)
+        return "the project's dependencies do not install: " + _why(output)
     if "project: installed" not in output:
         # Without its own metadata a project still runs from its tree.
         yield (
@@ -156,7 +166,9 @@ def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
     )
     found = re.search(r"^install: (.+)$", output, re.MULTILINE)
     if not found:
-        return "the project's dependencies do not install: " + _last_line(output)
+        return "the project's dependencies do not install: " + _why(output)
+    resolved = re.search(r"^resolved: (.+)$", output, re.MULTILINE)
+    facts["resolved"] = resolved[1] if resolved else ""
     line = f"s#^RUN cd /opt/deps && .* && rm -rf#RUN cd /opt/deps \\&\\& {found[1]} \\&\\& rm -rf#"
     yield (
         f"sed -i {shlex.quote(line)} "
@@ -192,7 +204,7 @@ def _notes(facts: dict[str, Any], summary: dict[str, Any], extra: list[str]) -> 
         "",
         f"- Start state: {facts['start']} (fit {facts['fit']}, {facts['method']}).",
         f"- Outcome: {', '.join(facts['outcome'])}.",
-        f"- Dependencies as of {facts['date']}"
+        f"- Dependencies: {facts.get('resolved') or 'as of ' + facts['date']}"
         + (f"; added because tests import them: {', '.join(extra)}." if extra else "."),
         f"- Verifier: the outcome's own tests. {summary['fail_to_pass']} of them fail at the start "
         f"state and must pass; {summary['pass_to_pass']} passed already and must still pass; "
@@ -244,6 +256,21 @@ def _missing_module(output: str) -> str:
 def _last_line(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "no output"
+
+
+def _out_of_time(output: str) -> str:
+    """What to say of a command that the terminal ended; "" for one that ended by itself."""
+    limit = re.match(r"\[timed out after (\d+) s", output)
+    if not limit:
+        return ""
+    return (
+        f"time ran out: it took more than {limit[1]} s, which is all that a command may take here. "
+        "Build it again with --fresh when the machine has less to do"
+    )
+
+
+def _why(output: str) -> str:
+    return _out_of_time(output) or _last_line(output)
 
 
 def _words(values: list[str]) -> str:

@@ -7,6 +7,9 @@ with solution/ applied). Each in turn becomes /app, where the project is install
 draft's tests/files are laid over it, and the kit's own runner (tests/suites.py) runs the test
 files, on the outcome's state several times. Writes tests/expected.json for judge.py. Tests whose
 result varies are left out and named. Prints a summary; the last line is JSON.
+
+It ends in time: a run has a limit, and where running the neighbours, too, would take more than is
+left of the whole, it stays with the outcome's own tests and says so.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from typing import Any
 
@@ -26,6 +30,10 @@ STATES = pathlib.Path("/tmp/states")
 WORK_TREE = pathlib.Path("/app")
 REPEATS = 3
 """Runs on the outcome's state; a test that fails in one of them is left out as unreliable."""
+RUN_S = 100.0
+"""Seconds for one run of the tests: five of them fit into TOTAL_S."""
+TOTAL_S = 540.0
+"""Seconds for all runs: a command of the terminal ends after 600, and copying takes some, too."""
 SHOWN = 10
 
 
@@ -89,9 +97,21 @@ def passed(report: dict[str, Any]) -> set[str]:
 
 def compare(
     given: argparse.Namespace, files: list[str], start: pathlib.Path, after: pathlib.Path
-) -> tuple[dict[str, Any], dict[str, Any], set[str], list[str]]:
-    """Both states' reports, the tests that always pass on the outcome, and the unreliable ones."""
+) -> tuple[dict[str, Any], dict[str, Any], set[str], list[str]] | str:
+    """Both states' reports, the tests that always pass on the outcome, and the unreliable ones.
+
+    Returns the reason instead where it would not come to its end in time.
+    """
+    began = time.monotonic()
     first = suite(after, given, files)
+    took = time.monotonic() - began
+    if first["timed_out"]:
+        return f"a run on the outcome's state takes more than {given.timeout:g} s"
+    if took * REPEATS > given.deadline - time.monotonic():
+        return (
+            f"a run takes {took:.0f} s, and {REPEATS} more of them do not fit into "
+            f"{given.total:g} s"
+        )
     before = suite(start, given, files)
     steady = passed(first)
     for _ in range(REPEATS - 1):
@@ -105,17 +125,27 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
     parser.add_argument("--arg", action="append", default=[])
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one run")
+    parser.add_argument("--timeout", type=float, default=RUN_S, help="seconds for one run")
+    parser.add_argument("--total", type=float, default=TOTAL_S, help="seconds for all runs")
     parser.add_argument("--neighbours", nargs="*", default=[])
     parser.add_argument("--tests", nargs="+", required=True)
     given = parser.parse_args()
+    given.deadline = time.monotonic() + given.total
     start, after = make_states()
     files = sorted({*given.tests, *given.neighbours})
-    first, before, steady, unreliable = compare(given, files, start, after)
-    if given.neighbours and not (first["complete"] and steady):
-        print("the whole suite does not run to its end; only the outcome's own tests are taken")
+    compared = compare(given, files, start, after)
+    if given.neighbours and (
+        isinstance(compared, str) or not (compared[0]["complete"] and compared[2])
+    ):
+        why = compared if isinstance(compared, str) else "it does not run to its end"
+        print(f"the whole suite: {why}; only the outcome's own tests are taken")
         files = sorted(given.tests)
-        first, before, steady, unreliable = compare(given, files, start, after)
+        compared = compare(given, files, start, after)
+    if isinstance(compared, str):
+        print(f"time ran out: {compared}")
+        print(json.dumps({"out_of_time": compared}))
+        return
+    first, before, steady, unreliable = compared
     old = passed(before)
     fail_to_pass, pass_to_pass = sorted(steady - old), sorted(steady & old)
     expected = {
@@ -143,6 +173,7 @@ def main() -> None:
         "pass_to_pass": len(pass_to_pass),
         "unreliable": len(unreliable),
         "ran": len(first["outcomes"]),
+        "files": len(files),
     }
     print(json.dumps(summary))
 
