@@ -9,6 +9,7 @@ Which file is which is told from the content.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -153,8 +154,8 @@ class _History:
     out: Transcript
     file: RawFile
     ui: list[dict[str, Any]]
-    waiting: list[ToolCall] = field(default_factory=list)
-    """Calls whose results come back as text, in order."""
+    waiting: dict[str, deque[ToolCall]] = field(default_factory=dict)
+    """Calls whose results come back as text, by tool, in order."""
 
     def read(self) -> None:
         times = self._times()
@@ -216,7 +217,7 @@ class _History:
                     call_id=text(block.get("id")),
                     at=at,
                 )
-                self.waiting.append(call)
+                self._asked(call)
             elif kind != "redacted_thinking":
                 self.out.unknown(f"assistant block {kind}")
         turn.text = "\n\n".join(part for part in said if part)
@@ -225,7 +226,7 @@ class _History:
         made = list(tags.find(said, _XML_CALL))
         for pair in made:
             given = {a.name: _inner(a.text) for a in tags.find(pair.text, _XML_ARGUMENT)}
-            self.waiting.append(self.out.call(turn, pair.name, given, source, at=at))
+            self._asked(self.out.call(turn, pair.name, given, source, at=at))
         said = tags.without(said, made)
         thoughts = list(tags.find(said, _THINKING))
         turn.thinking += "\n\n".join(thought.text.strip() for thought in thoughts)
@@ -266,7 +267,7 @@ class _History:
             elif rest:
                 injected.append(rest)
         text_ = "\n\n".join(w for w in words if w)
-        if not text_ and injected and not self.out.session.prompts:
+        if not text_ and injected and not self.out.prompted:
             # Without Cline's tags the first message is the person's own.
             text_, extra = split("\n".join(i for i in injected if not _DETAILS.match(i)))
             injected = [i for i in injected if _DETAILS.match(i)] + extra
@@ -283,10 +284,13 @@ class _History:
         return tags.without(said, pairs)
 
     def _waiting_for(self, tool: str) -> ToolCall | None:
-        for call in self.waiting:
-            if call.tool == tool and call.result is None:
-                return call
-        return None
+        queue = self.waiting.get(tool, deque())
+        while queue and queue[0].result is not None:
+            queue.popleft()
+        return queue[0] if queue else None
+
+    def _asked(self, call: ToolCall) -> None:
+        self.waiting.setdefault(call.tool, deque()).append(call)
 
     def _result(self, call: ToolCall, printed: str, *, failed: bool | None) -> None:
         framed = _RESULT.match(printed)

@@ -34,6 +34,8 @@ class Transcript:
         self.session = Session(format=form, path=raw.path, digest="")
         self.cwd: str | None = None
         """The working directory that commands run in unless they say otherwise."""
+        self.prompted = False
+        """True once a person has said something."""
         self._raw = raw
         self._used: list[RawFile] = []
         self._pending: dict[str, ToolCall] = {}
@@ -94,6 +96,8 @@ class Transcript:
     def add(self, turn: Turn) -> Turn:
         """Append a turn."""
         self.session.turns.append(turn)
+        if turn.role == "user" and not turn.sidechain and turn.text.strip():
+            self.prompted = True
         return turn
 
     def last_agent(self, source: Source, at: datetime | None = None) -> Turn:

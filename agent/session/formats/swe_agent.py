@@ -69,7 +69,7 @@ def load(raw: Raw) -> Session:
             steps and message.get("role") not in ("system", "user")
         ):
             continue
-        if steps and out.session.prompts:
+        if steps and out.prompted:
             break
         _message(message, out, file.source(index=index))
     for index, raw_step in enumerate(steps):
