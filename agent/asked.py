@@ -72,6 +72,20 @@ _FIXED_FORM = re.compile(
     r"\b(?:json|yaml|xml|only|exactly|schema|format)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_ONE_ANSWER = re.compile(
+    r"\b(?:return|reply|respond|answer|output|print)\b.{0,20}\bonly\b.{0,20}"
+    r"\b(?:code block|json|yaml|word|line|sentence|number|code|text)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The end of a request that wants an answer and no work on files."""
+_HELD_ELSEWHERE = re.compile(
+    r"\b(?:open|review|inline|unresolved|outstanding|PR) "
+    r"(?:comments?|feedback|findings|threads?)\b|"
+    r"\b(?:PR|pull request|issue)s? ?#\d+|\b(?:in|of|on) this (?:branch|PR)\b|"
+    r"\bfailing (?:tests?|build|ci)\b",
+    re.IGNORECASE,
+)
+"""What a request points at when its substance stands on a server or in a state of the machine."""
 _GO_AHEAD = re.compile(
     r"^\W*(?:yes|yep|yeah|y|ok(?:ay)?|sure|go(?: ahead| on)?|do (?:it|that|this|so)|proceed|"
     r"continue|please do|sounds good|let'?s (?:do|go|try)|agreed?|approved?|make it so|option \w|"
@@ -111,6 +125,8 @@ class Prompt(BaseModel):
     """The first address that it names."""
     picture: bool = False
     """True when it shows a picture."""
+    elsewhere: str = ""
+    """The comments, request, branch or failing tests that it points at without saying what."""
     goes_ahead: bool = False
     """True when it only agrees to what the agent proposed."""
 
@@ -126,24 +142,28 @@ def read_prompt(number: int, text: str, *, first: bool) -> Prompt:
     text = text[:MAX_PROMPT_CHARS]
     link = _LINK.search(text)
     bare = _PICTURE.sub(" ", _LINK.sub(" ", text))
+    elsewhere = _HELD_ELSEWHERE.search(text[:OPENING_CHARS])
     return Prompt(
         turn=number,
-        kind=_kind(text),
+        kind=_kind(text, first=first),
         head=" ".join(text.split())[:MAX_HEAD_CHARS],
         corrects=not first and bool(_CORRECTS.search(text[:OPENING_CHARS])),
         words=len(re.findall(r"\w+", bare)),
         link=link[0][:MAX_HEAD_CHARS] if link else "",
         picture=bool(_PICTURE.search(text)),
+        elsewhere=elsewhere[0] if elsewhere else "",
         goes_ahead=bool(_GO_AHEAD.match(text)),
     )
 
 
-def _kind(text: str) -> Kind:
+def _kind(text: str, *, first: bool) -> Kind:
     if _PROBE.search(text[:2000]):
         return "probe"
     if _GREETING.match(text):
         return "greeting"
     if _PERSONA.match(text) and _FIXED_FORM.search(text):
+        return "machine"
+    if first and _ONE_ANSWER.search(text[-OPENING_CHARS:]):
         return "machine"
     if _SHELL.match(text) and not _WANTS.search(text):
         return "shell"

@@ -107,8 +107,8 @@ class Journey(BaseModel):
 
     @property
     def changes_nothing(self) -> bool:
-        """True when nothing shows that the first task changed a file."""
-        return not self.edits and not self.writes
+        """True when nothing shows that the first task changed a file of the project."""
+        return self.first_change is None
 
     @property
     def asked_in(self) -> Prompt | None:
@@ -148,7 +148,7 @@ def travel(session: Session) -> Journey:
                 journey.delegated.append(number)
             writes = call.command is not None and bool(_WRITES.search(call.command.command))
             journey.writes += writes
-            ours = any(not _ASIDE.search(edit.path) for edit in edits)
+            ours = any(not _aside(edit.path, session.cwd) for edit in edits)
             if (ours or writes) and journey.first_change is None:
                 journey.first_change = number
             if call.command is not None:
@@ -179,6 +179,12 @@ def _ask(journey: Journey, number: int, turn: Turn) -> None:
         journey.wrong_chat.append(number)
     if _DEPLOYS.search(text):
         journey.deploys.append(number)
+
+
+def _aside(path: str, cwd: str | None) -> bool:
+    """True for plans and notes that lie outside the folder in which the session worked."""
+    inside = cwd is not None and path.replace("\\", "/").startswith(cwd.replace("\\", "/") + "/")
+    return not inside and bool(_ASIDE.search(path))
 
 
 def _worth(journey: Journey) -> float:

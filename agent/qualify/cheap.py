@@ -19,6 +19,10 @@ MANY_MISSING_SECRETS = 3
 """Commands that failed for want of a login or a key, from which the work depends on them."""
 FEW_WORDS = 12
 """A prompt with fewer words of its own and a link or a picture says little without it."""
+POINTING_WORDS = 25
+"""A prompt with fewer words that points at comments or a branch leaves what is asked to them."""
+SAID_WORDS = 40
+"""From this many words before the first change, the user has said what is wanted."""
 
 
 def look(case: Case) -> None:
@@ -36,7 +40,7 @@ def look(case: Case) -> None:
     _kind(case, first)
     if journey.small:
         case.object("trivial", "it asks for no more than a comment or a typo", where)
-    if journey.only_git:
+    if journey.only_git and not case.hopeless:
         case.object("not a code task", "it asks for nothing but git's work", where)
     if journey.wrong_chat:
         turns = [case.turn(turn) for turn in journey.wrong_chat]
@@ -53,6 +57,22 @@ def look(case: Case) -> None:
         what = "in a picture" if first.picture else "behind a link"
         text = f"what is asked stands {what}, which the session does not hold"
         case.object("unclear intent", text, where, grave=False)
+    elif first.words < POINTING_WORDS and first.elsewhere:
+        text = f"what is asked stands elsewhere: {first.elsewhere}"
+        case.object("unclear intent", text, where, grave=False)
+    _measure(case)
+
+
+def _measure(case: Case) -> None:
+    """Few words and many edits: what was done came from the agent, not from the user."""
+    journey = case.journey
+    asked = journey.asked_in
+    if asked is None:
+        return
+    words = sum(prompt.words for prompt in journey.prompts if prompt.turn <= asked.turn)
+    if words < min(SAID_WORDS, journey.edits):
+        text = f"{words} words led to {journey.edits} edits, so that most was the agent's choice"
+        case.object("unclear intent", text, case.turn(asked.turn), grave=False)
 
 
 def records_edits(session: Session) -> bool:
@@ -78,6 +98,9 @@ def _kind(case: Case, first: Prompt) -> None:
         case.object("unclear intent", text, where)
     elif first.kind == "machine" and journey.changes_nothing:
         text = "a program asks for an answer in a fixed form, and nothing is changed"
+        case.object("not a code task", text, where)
+    elif journey.edits and journey.changes_nothing and not journey.delegated:
+        text = "whatever it edits lies outside the project"
         case.object("not a code task", text, where)
     elif first.kind == "review" and unchanged:
         text = "the user asks for a review, an analysis or a plan, and nothing is changed"

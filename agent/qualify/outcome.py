@@ -7,6 +7,7 @@ session's own share of them. Running the tests on both states is `agent.qualify.
 from __future__ import annotations
 
 import re
+from collections import Counter as Lines
 from collections.abc import Sequence
 
 from agent.asked import MAX_PROMPT_CHARS
@@ -51,6 +52,13 @@ _WORD = re.compile(r"[^\s'\"`,;()<>]{12,300}")
 """What a secret in a prompt looks like at least."""
 _TRANSCRIPT = re.compile(r"(?:^|/)\.specstory/history/[^/]+\.md$|\.aider\.chat\.history")
 
+_PLATFORM = re.compile(
+    rb"^(?:import|from) (?:winreg|win32\w*|pywintypes|msvcrt|RPi|smbus2?|AppKit|Cocoa|objc|UIKit)\b"
+    rb"|^(?:\w+ ?= ?)?ctypes\.(?:WinDLL|OleDLL|windll|oledll)\b|^using System\.Windows\b",
+    re.MULTILINE,
+)
+"""Lines at the margin, so not guarded, that need another platform or a device to load at all."""
+
 
 def look(case: Case) -> None:
     """Find the outcome and add what speaks against it.
@@ -88,6 +96,7 @@ def look(case: Case) -> None:
     _secrets(case, repository, best, code)
     _separable(case, repository, best, code, lines)
     _proposed(case, tests)
+    _platform(case, repository, code, tests)
     if start.method == "time" and start.commit not in repository.commit(best.commits[0]).parents:
         text = "no contents were seen, and the outcome does not follow the commit of that time"
         case.object("start state unrecoverable", text, *case.commits(), grave=False)
@@ -174,6 +183,21 @@ def _secrets(
             return
 
 
+def _platform(
+    case: Case, repository: Repository, code: Sequence[str], tests: Sequence[str]
+) -> None:
+    """Code that loads nowhere but on another platform or beside a device."""
+    assert case.start is not None  # noqa: S101
+    for path in code:
+        line = _PLATFORM.search(repository.read(case.start.commit, path) or b"")
+        if line:
+            said = line[0].decode("utf-8", "replace")
+            text = f"what is changed loads on another platform or beside a device alone: {said}"
+            cite = commit_cited(case.start.commit, path)
+            case.object("cannot be built or tested", text, cite, grave=not tests)
+            return
+
+
 def _proposed(case: Case, tests: Sequence[str]) -> None:
     """Work that the agent proposed and the user only agreed to: without tests nothing fixes it."""
     asked = case.journey.asked_in
@@ -201,7 +225,7 @@ def _changed_lines(repository: Repository, commits: Sequence[str], paths: Sequen
 
 
 def _own_lines(case: Case) -> int:
-    """Lines that the session's first task put into files of code, as far as its edits say."""
+    """Lines that the session's first task put into files of code or took out, by its edits."""
     assert case.seen is not None  # noqa: S101
     _, paths = case.seen
     session: Session = case.session
@@ -221,11 +245,15 @@ def _own_lines(case: Case) -> int:
 
 
 def _lines_of(edit: Edit) -> int:
+    """Lines that an edit adds, or takes away when those are more."""
     if edit.patch and edit.new is None:
-        new = [line[1:] for line in edit.patch.split("\n") if line.startswith("+")]
+        lines = edit.patch.split("\n")
+        new = [line[1:] for line in lines if line.startswith("+")]
+        gone = [line[1:] for line in lines if line.startswith("-")]
     elif edit.new is not None:
-        had = set((edit.old or edit.before or "").split("\n"))
-        new = [line for line in edit.new.split("\n") if line not in had]
+        before, after = (edit.old or edit.before or "").split("\n"), edit.new.split("\n")
+        new = list((Lines(after) - Lines(before)).elements())
+        gone = list((Lines(before) - Lines(after)).elements())
     else:
         return 0
-    return sum(bool(line.strip()) for line in new)
+    return max(sum(bool(line.strip()) for line in side) for side in (new, gone))

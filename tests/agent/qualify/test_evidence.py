@@ -11,7 +11,7 @@ import pytest
 from agent.journey import travel
 from agent.qualify import Code, Qualification, qualify
 from agent.repo import Repository
-from agent.session.model import GitFacts, Session, Turn
+from agent.session.model import Edit, GitFacts, Session, ToolCall, Turn
 from tests.agent.origin.conftest import Project, edit, opened, ran, session, view, write
 from tests.agent.origin.test_licence import MIT
 
@@ -162,6 +162,35 @@ def test_a_project_from_nothing_is_rejected(project: Project, cache: Path) -> No
     calls = [write("a.py", BETTER), write("test_a.py", TEST)]
     result = judged(session(calls, prompt=PROMPT), project, cache)
     assert "from scratch" in grave(result)
+
+
+def test_edits_outside_the_project_are_no_code_task() -> None:
+    note = ToolCall(tool="Write", edits=[Edit(path="/tmp/notes/plan.md", kind="write", new="x\n")])
+    result = qualify(session([note], prompt=PROMPT))
+    assert grave(result) == {"not a code task"}
+    assert "outside the project" in result.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    "prompt", ["address the open comments in a.py", "fix the failing tests", "fix issue #12"]
+)
+def test_a_request_whose_substance_stands_elsewhere_asks_for_a_person(
+    prompt: str, project: Project, cache: Path
+) -> None:
+    project.commit(BASE)
+    project.commit({"a.py": BETTER, "test_a.py": TEST}, minutes=70)
+    result = judged(session(CALLS, prompt=prompt), project, cache)
+    assert result.verdict == "needs-a-person"
+    assert {reason.code for reason in result.reasons} == {"unclear intent"}
+
+
+def test_what_loads_beside_a_device_alone_cannot_be_tested(project: Project, cache: Path) -> None:
+    driver = 'import ctypes\n\n_driver = ctypes.WinDLL("meter.dll")\n\n\n'
+    project.commit({**BASE, "a.py": driver + GREET})
+    project.commit({"a.py": driver + BETTER}, minutes=70)
+    calls = [view("a.py", driver + GREET), edit("a.py", OLD, NEW, driver + GREET)]
+    result = judged(session(calls, prompt=PROMPT), project, cache)
+    assert "cannot be built or tested" in grave(result)
 
 
 def test_a_prompt_that_asks_the_judge_to_accept_changes_nothing(
