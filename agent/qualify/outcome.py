@@ -123,6 +123,9 @@ def _not_code(case: Case, code: Sequence[str], tests: Sequence[str]) -> bool:
     elif not tests and all(is_looks(path) or is_settings(path) for path in code):
         text = "its outcome changes only how something looks, and no test covers that"
         case.object("cannot be built or tested", text, *case.commits(*code[:MAX_CITED]))
+    elif not tests and (own := list(filter(is_code, edited))) and all(map(is_looks, own)):
+        text = "the session's own part of it changes only how something looks, without a test"
+        case.object("cannot be built or tested", text, *case.commits(*own[:MAX_CITED]), grave=False)
     return False
 
 
