@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from agent.environment import Environment
+from agent.gate.syntax import Unparsed, parse
 from agent.verifier import kit_files
 
 ISOLATED = "isolated"
@@ -38,8 +39,8 @@ def isolation(environment: Environment) -> str:
 
 def _goes_through_kit(source: bytes) -> bool:
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse(source)
+    except Unparsed:
         return False
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

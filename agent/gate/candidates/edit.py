@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class Unparsed(Exception):
-    """A source that its language's parser does not take."""
-
-
 @dataclass(frozen=True)
 class Edit:
     """A mutation.

@@ -20,12 +20,13 @@ import difflib
 import random
 from collections.abc import Iterator
 
-from agent.gate.candidates.edit import Edit, Unparsed
+from agent.gate.candidates.edit import Edit
 from agent.gate.candidates.partial import Wrong, diff_of, is_code
 from agent.gate.candidates.python_mutants import python_differs, python_edits
 from agent.gate.candidates.script import is_script
 from agent.gate.candidates.script_mutants import script_differs, script_edits
 from agent.gate.outcome import Outcome
+from agent.gate.syntax import Unparsed
 from agent.grading import variant
 
 MAX_SOURCE_BYTES = 1 << 20

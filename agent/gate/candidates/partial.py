@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.gate.outcome import Outcome
+from agent.gate.syntax import Unparsed, parse
 from agent.grading import Candidate, variant
 from agent.project import is_test_path
 
@@ -112,12 +113,12 @@ def _same_program(path: str, one: bytes, other: bytes) -> bool:
         return False
     try:
         return _program(one) == _program(other)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except Unparsed:
         return False
 
 
 def _program(source: bytes) -> str:
-    tree = ast.parse(source)
+    tree = parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module):
             node.body = [n for n in node.body if not _is_version(n)]

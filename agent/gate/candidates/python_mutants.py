@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from agent.gate.candidates.edit import Edit, Unparsed
+from agent.gate.candidates.edit import Edit
+from agent.gate.syntax import Unparsed, parse
 
 _ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "-",
@@ -41,10 +42,7 @@ def python_edits(source: bytes) -> Iterator[Edit]:
     Raises:
         Unparsed: it is not valid Python.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
-        raise Unparsed from e
+    tree = parse(source)
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -54,8 +52,8 @@ def python_edits(source: bytes) -> Iterator[Edit]:
 def python_differs(before: bytes, after: bytes) -> bool:
     """True when a mutant is valid Python and not the same program."""
     try:
-        return ast.dump(ast.parse(after)) != ast.dump(ast.parse(before))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.dump(parse(after)) != ast.dump(parse(before))
+    except Unparsed:
         return False
 
 

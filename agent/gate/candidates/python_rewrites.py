@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from agent.gate.candidates.partial import is_code
 from agent.gate.outcome import Outcome
+from agent.gate.syntax import Unparsed, parse
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -55,14 +56,14 @@ def _modules(outcome: Outcome) -> Iterator[tuple[str, _Module]]:
 
 def _parsed(data: bytes) -> ast.Module | None:
     try:
-        return ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return parse(data)
+    except Unparsed:
         return None
 
 
 def _again(source: str) -> ast.Module:
     """A tree of its own, because rewriting changes it."""
-    return ast.parse(source)
+    return parse(source)
 
 
 def _text(tree: ast.Module) -> bytes:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from agent.gate.candidates.edit import Edit, Unparsed
+from agent.gate.candidates.edit import Edit
 from agent.gate.candidates.script import is_typed, parsed, text, walk
+from agent.gate.syntax import Unparsed
 
 _BINARY: dict[str, tuple[str, ...]] = {
     "+": ("-",),
