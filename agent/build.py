@@ -29,6 +29,7 @@ from agent.folder import BuildFolder, safe_name
 from agent.gate import GateSettings
 from agent.gate.model import GateReport
 from agent.gate.report import as_text, write_report
+from agent.gate.settings import CORE, FULL
 from agent.models import default_model_spec, open_model
 from agent.models.base import Model
 from agent.origin.contents import holds
@@ -76,7 +77,8 @@ class BuildSettings:
         model: the builder, such as `anthropic:NAME`; None chooses by the keys that are set.
         out: folder of finished environments.
         budget: what the build may spend.
-        gate: how the gate works.
+        gate: how the gate works; its depth is that of the last run, which accepts. `check` in the
+            sandbox runs the core, `check full` all of it.
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
         anyway: build although the evidence speaks against the session.
@@ -86,7 +88,7 @@ class BuildSettings:
     model: str | None = None
     out: Path = Path("environments")
     budget: Budget = field(default_factory=Budget)
-    gate: GateSettings = field(default_factory=GateSettings)
+    gate: GateSettings = field(default_factory=lambda: GateSettings(depth=FULL))
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
     anyway: bool = False
@@ -276,6 +278,7 @@ class _Build:
         if trajectory.resumed:
             self._replay(sandbox, trajectory)
         sandbox.offer("check", self._check)
+        sandbox.offer("check-full", lambda: self._check(FULL))
         with self.clock.phase("build", self.model.name):
             try:
                 loop.run(
@@ -301,16 +304,17 @@ class _Build:
         """Bring a new sandbox to where the interrupted build stood."""
         commands = trajectory.commands
         with self.clock.phase("resume", f"{len(commands)} recorded commands"):
-            sandbox.offer("check", lambda: "The gate is not run again for a recorded command.\n")
+            for name in ("check", "check-full"):
+                sandbox.offer(name, lambda: "The gate is not run again for a recorded command.\n")
             terminal = Terminal(sandbox)
             for command in commands:
                 terminal.run(command)
 
-    def _check(self) -> str:
+    def _check(self, depth: str = CORE) -> str:
         """What the `check` command prints: the gate's report on the draft as it stands."""
         try:
             files, executable = read_files(collect_draft(self.sandbox))
-            report = self._gate(files, executable)
+            report = self._gate(files, executable, depth)
         except DraftError as error:
             return f"gate: not run\n{error}\n"
         return as_text(report) + "\n"
@@ -323,7 +327,7 @@ class _Build:
                 raise _Given("rejected", reason)
             if reason := unfinished(files):
                 raise _Given("gate-failed", reason)
-            report = self._gate(files, executable)
+            report = self._gate(files, executable, self.settings.gate.depth)
         except DraftError as error:
             text = str(error)
         else:
@@ -333,9 +337,9 @@ class _Build:
         remaining = left(self.settings.budget, trajectory.spending)
         return render("report", report=text, left=remaining.strip())
 
-    def _gate(self, files: dict[str, bytes], executable: frozenset[str]) -> GateReport:
+    def _gate(self, files: dict[str, bytes], executable: frozenset[str], depth: str) -> GateReport:
         """Assemble a draft and run the gate on it; an unchanged draft is not tried twice."""
-        key = _digest(files, executable)
+        key = f"{depth} {_digest(files, executable)}"
         if (known := self.tried.get(key)) and not known.failed_for_infrastructure:
             self.report = known
             return known
@@ -360,7 +364,7 @@ class _Build:
             self.report = gate.run(
                 self.engine,
                 self.environment,
-                settings=self.settings.gate,
+                settings=replace(self.settings.gate, depth=depth),
                 on_progress=lambda c: self.tell(GateProgress(c.name, c.verdict, c.summary)),
             )
             write_report(self.environment, self.report)

@@ -61,9 +61,14 @@ OOM_SCORE = b"500"
 
 STUB = """#!{python} -IS
 import os, socket, sys
+path = "{path}"
+# `NAME WORD` asks the program NAME-WORD where that is offered; the word itself is never sent.
+if len(sys.argv) == 2 and "/" not in sys.argv[1]:
+    other = path.removesuffix(".sock") + "-" + sys.argv[1] + ".sock"
+    path = other if os.path.exists(other) else path
 s = socket.socket(socket.AF_UNIX)
 try:
-    s.connect("{path}")
+    s.connect(path)
 except OSError as error:
     sys.exit("{name}: nobody answers here: %s" % error)
 code = s.recv(1)

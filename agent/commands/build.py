@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.console import JsonOption, QuietOption, SessionArgument, err, out, print_json
+from agent.commands.depth import Depth
 from agent.commands.exits import ExitCode
 
 
@@ -39,6 +40,13 @@ def build(
     repeats: Annotated[
         int, typer.Option(min=1, help="How often the gate grades nop and oracle.")
     ] = 3,
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            help="Of the last gate, which accepts. full: also the session's attempts, partial and "
+            "mutated solutions, rewrites, cheats. core: only that it works."
+        ),
+    ] = Depth.full,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget an earlier build of this session.")
     ] = False,
@@ -76,7 +84,7 @@ def build(
         budget=Budget(
             turns=turns, tokens=tokens, dollars=dollars, minutes=minutes, submissions=submissions
         ),
-        gate=GateSettings(repeats=repeats),
+        gate=GateSettings(repeats=repeats, depth=depth.value),
         fresh=fresh,
         anyway=anyway,
     )

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agent.commands.console import JsonOption, QuietOption, err, out, print_json
+from agent.commands.depth import Depth
 from agent.commands.exits import ExitCode
-
-
-class Depth(StrEnum):
-    """How thorough the gate is."""
-
-    core = "core"
-    full = "full"
 
 
 def check(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CORE = "core"
+FULL = "full"
+
 
 @dataclass(frozen=True)
 class GateSettings:
@@ -25,7 +28,7 @@ class GateSettings:
     budget_s: float = 600.0
     workers: int = 2
     seed: int = 0
-    depth: str = "core"
+    depth: str = CORE
     mutants: int = 20
     alternatives: int = 8
     only: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from agent.budget import Budget
 from agent.build import BuildSettings, build_session
 from agent.environment import Environment
 from agent.errors import InputError
+from agent.gate import GateSettings
 from sandbox.engine import Engine
 from tests.agent import projects
 from tests.agent.models.provider import Provider, completion, function, serving
@@ -59,7 +60,7 @@ def settings(
         model=model,
         out=tmp_path / "out",
         anyway=True,  # a project of two files is nothing that the evidence would accept
-        **more,  # type: ignore[arg-type]
+        **{"gate": GateSettings(depth="core"), **more},  # type: ignore[arg-type]
     )
 
 
@@ -67,7 +68,7 @@ def command_line(project: projects.Project, tmp_path: Path, model: str, *more: s
     return [
         *(sys.executable, "-m", "agent", "build", str(project.session)),
         *("--repo", str(project.repository), "--out", str(tmp_path / "out"), "-m", model),
-        *("--anyway", *more),
+        *("--anyway", "--depth", "core", *more),
     ]
 
 
@@ -109,6 +110,22 @@ def test_a_verifier_that_always_passes_is_not_accepted(
     assert result.report is not None
     assert result.report.check("nop-fails").verdict == "fail"
     assert not list((tmp_path / "out").glob("voice-*")), "nothing unproven may be published"
+
+
+def test_the_builder_may_ask_for_the_whole_gate_and_only_that_accepts_by_default(
+    project: projects.Project, tmp_path: Path
+) -> None:
+    model = projects.recording(tmp_path / "r.json", projects.good_draft(), "check", "check full")
+    spent = GateSettings(budget_s=0)
+    result = build_session(
+        project.session,
+        settings(project, tmp_path, model, gate=spent, budget=Budget(turns=3)),
+    )
+    steps = json.loads((result.folder / "trajectory.json").read_text())["steps"]
+    core, full = [json.dumps(step) for step in steps if "nop-fails" in json.dumps(step)][:2]
+    assert "exploits-fail" not in core
+    assert "exploits-fail" in full
+    assert BuildSettings().gate.depth == "full"
 
 
 def test_a_builder_may_refuse(project: projects.Project, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from agent.budget import Budget
 from agent.build import BuildResult, BuildSettings, build_session
+from agent.gate import GateSettings
 from sandbox.engine import Engine
 from sandbox.errors import SandboxFull
 from sandbox.limits import Limits
@@ -70,6 +71,7 @@ def try_hostile(
             model=projects.recording(tmp_path / "r.json", written, run, "echo still here"),
             out=tmp_path / "out",
             anyway=True,
+            gate=GateSettings(depth="core"),
             budget=Budget(minutes=2, submissions=1),
             limits=limits,
         ),
@@ -118,6 +120,7 @@ def test_a_session_cannot_make_the_host_run_or_write_anything(
             model=projects.recording(tmp_path / "r.json", "ls /workbench/draft"),
             out=tmp_path / "out",
             anyway=True,
+            gate=GateSettings(depth="core"),
             budget=Budget(turns=1),
         ),
     )

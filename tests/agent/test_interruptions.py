@@ -33,7 +33,8 @@ def start(project: projects.Project, out: Path, model: str, *more: str) -> subpr
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "agent", "build", str(project.session), "-m", model),
-            *("--repo", str(project.repository), "--out", str(out), "--anyway", *more),
+            *("--repo", str(project.repository), "--out", str(out), "--anyway"),
+            *("--depth", "core", *more),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,

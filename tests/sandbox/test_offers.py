@@ -55,6 +55,13 @@ def test_two_programs_have_answers_of_their_own(fresh: Sandbox) -> None:
     assert fresh.run("submit; check").output == "s\nc\n"
 
 
+def test_a_word_chooses_another_answer_only_where_one_is_offered(fresh: Sandbox) -> None:
+    fresh.offer("check", lambda: "c\n")
+    fresh.offer("check-full", lambda: "f\n")
+    assert fresh.run("check full; check-full; check part; check full x").output == "f\nf\nc\nc\n"
+    assert fresh.run("check ../check-full; check ''").output == "c\nc\n"
+
+
 def test_an_exception_of_the_host_ends_the_command(fresh: Sandbox) -> None:
     def fail() -> str:
         raise LookupError("spent")
