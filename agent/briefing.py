@@ -198,6 +198,7 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         f"{origin.date}, write the lock file that the Dockerfile installs, install it here.",
         "- `/workbench/aids/compare_states.py`: run test files on both states, list the tests that "
         "tell them apart, write `tests/expected.json`.",
+        "- `/workbench/aids/user_examples.py`: demand the user's own `>>>` examples (Python).",
         "- Each says at its top how it is called.",
         "",
     ]

@@ -66,6 +66,7 @@ kit.hidden_tests(
     fail_to_pass=expected["fail_to_pass"],
     pass_to_pass=expected["pass_to_pass"],
     args=expected["args"],
+    timeout_s=expected["timeout_s"],
 )
 kit.verdict()
 '''

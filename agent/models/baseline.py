@@ -2,7 +2,9 @@
 
 It looks at what the origin search found, installs the project's dependencies as of the session's
 date, runs the outcome's own tests on both states, and lets the verifier demand the tests that tell
-the states apart, beside those that passed all along. It is the floor that every model must beat.
+the states apart, beside those that passed all along, and the user's own `>>>` examples where they
+tell the outcome from the start or from an attempt that the user turned down. It is the floor that
+every model must beat.
 
 What it cannot do it says, in `UNFINISHED.md` of the draft: an outcome without tests, a project that
 does not install, tests that need a runner it does not know, a task whose tests do not tell the
@@ -129,15 +131,19 @@ def _recipe() -> Recipe:
             )
         )
 
-    yield _notes(facts, summary, extra)
-    report = yield "check"
+    examples = 0
+    if project["language"] == "python":
+        told = _json_line((yield "python3 /workbench/aids/user_examples.py"))
+        examples = int(told.get("examples") or 0)
+    yield _notes(facts, summary, extra, examples)
+    report = yield "check full"
     if re.search(r"\bgcc\b|Python\.h", report) and project["language"] == "python":
         # Some package has no wheel for this Python and is compiled while the image is built.
         yield (
             "sed -i 's/ python3-venv tini/ python3-venv tini build-essential python3-dev/' "
             "/workbench/draft/environment/Dockerfile && cat /workbench/draft/environment/Dockerfile"
         )
-        report = yield "check"
+        report = yield "check full"
     return (
         f"Draft finished: {summary['fail_to_pass']} tests tell the states apart, "
         f"{summary['pass_to_pass']} must keep passing. "
@@ -196,7 +202,7 @@ def _compare(facts: dict[str, Any]) -> str:
     return f"{command} --tests {_words(facts['test_files'])}"
 
 
-def _notes(facts: dict[str, Any], summary: dict[str, Any], extra: list[str]) -> str:
+def _notes(facts: dict[str, Any], summary: dict[str, Any], extra: list[str], examples: int) -> str:
     lines = [
         "# How this environment was made",
         "",
@@ -209,6 +215,7 @@ def _notes(facts: dict[str, Any], summary: dict[str, Any], extra: list[str]) -> 
         f"- Verifier: the outcome's own tests. {summary['fail_to_pass']} of them fail at the start "
         f"state and must pass; {summary['pass_to_pass']} passed already and must still pass; "
         f"{summary['unreliable']} were left out because their result varied.",
+        f"- Of the user's own examples {examples} are demanded, with the outcome's results.",
         "- Doubts: the tests share a process with the graded code, and they may demand names or "
         "texts that only the landed solution has. A builder that can think should rewrite them "
         "against behaviour.",

@@ -35,6 +35,9 @@ RUN_S = 100.0
 TOTAL_S = 540.0
 """Seconds for all runs: a command of the terminal ends after 600, and copying takes some, too."""
 SHOWN = 10
+LEAST_LIMIT_S = 30.0
+SLOWER = 10.0
+"""How much slower a grading machine may be."""
 
 
 def run(*argv: str, cwd: pathlib.Path | None = None) -> bytes:
@@ -93,6 +96,11 @@ def suite(tree: pathlib.Path, given: argparse.Namespace, files: list[str]) -> di
 def passed(report: dict[str, Any]) -> set[str]:
     """The tests that passed."""
     return {test for test, outcome in report["outcomes"].items() if outcome == "passed"}
+
+
+def limit(seconds: float, most: float) -> float:
+    """Seconds until a suite that hangs is stopped: ample for a slow machine, short for a cheat."""
+    return min(most, max(LEAST_LIMIT_S, SLOWER * seconds))
 
 
 def compare(
@@ -154,6 +162,7 @@ def main() -> None:
         "args": given.arg,
         "fail_to_pass": fail_to_pass,
         "pass_to_pass": pass_to_pass,
+        "timeout_s": limit(first["seconds"], given.timeout),
     }
     (DRAFT / "tests" / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     for name, report in (("start", before), ("outcome", first)):
