@@ -1,10 +1,12 @@
-"""The check of what the solver is told."""
+"""The check of what the solver is told, and of what the verifier demands beyond it."""
 
 from __future__ import annotations
 
 import json
 import re
 
+from agent.gate.demands import TRACE, untold
+from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import names_of_tests
 from agent.gate.said import Said, failed, listing, passed
 from agent.gate.trials import Trials
@@ -18,11 +20,17 @@ QUOTED_CHARS = 160
 
 
 def instruction(trials: Trials) -> Said:
-    """The instruction is the user's words and gives nothing of the solution away.
+    """The instruction is the user's words, gives nothing away, and tells all that is demanded.
 
     It holds no line that the oracle adds, no identifier that only the oracle has and the user did
     not type, no name or file of a hidden test, and no outcome commit. What the builder added to
     the user's words is listed from the provenance; without provenance only the text is looked at.
+    Names and texts that the tests demand, that the oracle introduces, and that neither the
+    instruction nor the start state holds are listed as underspecified. The builder traces one in
+    `provenance/trace.md`, by a heading with it above a quotation (`> `) of the instruction; a
+    quotation that does not stand there counts for nothing. A verifier that is `isolated` may leave
+    none untraced; of an existing suite (`in-process`) they are listed, because parts of it that
+    nobody asked for may name them.
     """
     environment = trials.environment
     text = environment.instruction
@@ -61,9 +69,24 @@ def instruction(trials: Trials) -> Said:
             marks,
             leaks=leaks[:100],
         )
-    if added is None:
-        return passed(f"{len(words)} words; no provenance says which are the user's")
-    return passed(f"{len(words)} words, {len(added)} lines added to the user's", marks, added=added)
+    found = {} if outcome is None else untold(environment, outcome, start)
+    demanded = [f"{word[:QUOTED_CHARS]!r} (in {path})" for word, path in found.items()]
+    gaps = listing(demanded, "The tests demand, and nobody told the solver:") if demanded else ""
+    if demanded and isolation(environment) == ISOLATED:
+        return failed(
+            f"underspecified: {len(demanded)} demands cannot be traced to the instruction",
+            gaps,
+            "Say it in the instruction, demand less, or trace it in "
+            f"{TRACE}: a heading with the word, below it `> ` and the instruction's own words.",
+            marks,
+            underspecified=demanded[:100],
+        )
+    summary = f"{len(words)} words; no provenance says which are the user's"
+    if added is not None:
+        summary = f"{len(words)} words, {len(added)} lines added to the user's"
+    if demanded:
+        summary += f"; underspecified: {len(demanded)}"
+    return passed(summary, gaps, marks, added=added, underspecified=demanded[:100])
 
 
 def _added_lines(record: bytes | None) -> list[str] | None:
