@@ -7,7 +7,8 @@ from typing import Any
 from agent.gate.candidates.alternatives import alternatives
 from agent.gate.candidates.exploits import EXPLOITS
 from agent.gate.candidates.mutants import LANGUAGES, can_mutate, mutants
-from agent.gate.candidates.partial import Wrong, partials
+from agent.gate.candidates.partial import Wrong, is_code, partials
+from agent.gate.candidates.script import is_script
 from agent.gate.candidates.trial import ARGUMENTS, Trial, arguments, survivor_id, tried
 from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import Outcome
@@ -63,7 +64,7 @@ def mutants_fail(trials: Trials) -> Said:
     if not sample:
         return not_applicable("no line of the oracle can be mutated")
     done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample))
-    return _survivors(trials, done, "mutants", left=0)
+    return _survivors(trials, done, "mutants", left=0, beyond=_beyond(outcome))
 
 
 def alternatives_pass(trials: Trials) -> Said:
@@ -99,7 +100,8 @@ def alternatives_pass(trials: Trials) -> Said:
             ),
             **details,
         )
-    return _untried_or_passed(done, f"{len(done)} other ways to write it pass", details)
+    summary = f"{len(done)} other ways to write it pass"
+    return _untried_or_passed(done, summary, details, _beyond(outcome))
 
 
 def exploits_fail(trials: Trials) -> Said:
@@ -151,7 +153,14 @@ def _changes(trials: Trials) -> Outcome | None:
     return outcome if outcome is not None and outcome.changed else None
 
 
-def _survivors(trials: Trials, done: list[Trial], noun: str, left: int) -> Said:
+def _beyond(outcome: Outcome) -> str:
+    """The oracle's code in languages that can neither be mutated nor rewritten, as a paragraph."""
+    known = [p for p in outcome.changed if p.endswith(".py") or is_script(p)]
+    other = [p for p in outcome.changed if is_code(p) and p not in known]
+    return listing(other, f"Not tried, because it is no {LANGUAGES}:") if other else ""
+
+
+def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: str = "") -> Said:
     graded = [t for t in done if t.grade is not None]
     survivors = [t for t in graded if t.grade is not None and t.grade.passed]
     argued = arguments(trials)
@@ -190,7 +199,7 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int) -> Said:
         )
     if open_:
         killed += f"; {len(open_)} survive and nobody argued for them"
-    return _untried_or_passed(done, killed, details, *shown)
+    return _untried_or_passed(done, killed, details, *shown, beyond)
 
 
 def _untried_or_passed(
