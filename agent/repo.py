@@ -113,7 +113,8 @@ class Repository:
         self.place = place
         self.source = source
         # GitPython keeps one `git cat-file --batch` running, which makes many small reads cheap.
-        self._git = git.Repo(place).git
+        # Not through `git.Repo`: when that is collected, it ends the process of whoever shares it.
+        self._git = git.Git(place)
         self._git.update_environment(**git_environment(place))
         self._lock = threading.Lock()
         self._read_tree = lru_cache(CACHED_TREES)(self._parse_tree)
