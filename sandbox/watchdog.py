@@ -157,10 +157,11 @@ def _held(first_pid: int) -> int:
         try:
             if os.readlink(f"/proc/{pid}/ns/pid") != space:
                 continue
-            for handle in os.scandir(f"/proc/{pid}/fd"):
-                about = os.stat(handle.path)
-                if about.st_nlink == 0:
-                    found[about.st_dev, about.st_ino] = about.st_blocks * 512
+            with os.scandir(f"/proc/{pid}/fd") as handles:
+                for handle in handles:
+                    about = os.stat(handle.path)
+                    if about.st_nlink == 0:
+                        found[about.st_dev, about.st_ino] = about.st_blocks * 512
         except OSError:
             continue
     return sum(found.values())
