@@ -312,7 +312,10 @@ def plant_canaries(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Can
         return Canaries([name], expected)
     suffix = "".join(re.findall(r"\.(?:test|spec)\.[cm]?[jt]sx?$", files[0])[:1]) if files else ""
     module = suffix.endswith((".mjs", ".ts", ".tsx", ".mts", ".jsx")) or runner == "vitest"
-    extension = suffix or (".test.mjs" if runner == "node:test" else ".test.js")
+    extension = suffix or ".test.js"
+    if runner == "node:test":
+        # Whether a .js file is a module is said by package.json; of this name it never is.
+        extension, module = ".test.cjs", False
     heads = {
         "node:test": "const test = require('node:test');\nconst assert = require('node:assert');\n",
         "mocha": "const assert = require('assert');\nconst test = it;\n",
@@ -321,7 +324,7 @@ def plant_canaries(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Can
         "bun": "import { test } from 'bun:test';\nimport assert from 'node:assert';\n",
     }
     head = heads[runner]
-    if runner in ("node:test", "mocha", "jest") and (module or extension == ".test.mjs"):
+    if runner in ("mocha", "jest") and module:
         head = re.sub(r"const (\w+) = require\('([^']+)'\);", r"import \1 from '\2';", head)
     lines = [
         f"test('{good}', () => {{ assert.strictEqual({a} + {b}, {a + b}); }});",
