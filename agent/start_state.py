@@ -29,6 +29,9 @@ MAX_TARGET_BYTES = 4096
 MAX_SNIFFED_BYTES = 64 << 20
 """Files up to this size are searched for the session's id; transcripts are rarely larger."""
 
+FILE_TIME_S = 315_619_200
+"""1980-01-02 UTC, of every file: wheels are not built of files from before 1980, in any zone."""
+
 _COMPRESSION = 6
 """zlib's default level; a constant, because another level gives other bytes."""
 
@@ -202,7 +205,7 @@ def _add(tar: tarfile.TarFile, name: str, entry: tuple[bool, bytes | str] | None
     info = tarfile.TarInfo(name)
     info.uid = info.gid = SOLVER_ID
     info.uname = info.gname = SOLVER_NAME
-    info.mtime = 0
+    info.mtime = FILE_TIME_S
     if entry is None:
         info.type = tarfile.DIRTYPE
         info.mode = 0o755

@@ -37,6 +37,8 @@ zipfile
 
 MIN_SESSION_CHARS = 60
 """A sentence of the agent's this long recurs nowhere by chance."""
+MIN_SESSION_WORDS = 4
+"""Fewer make no sentence: a rule of dashes, a path, a hash."""
 MAX_SESSION_MARKS = 12
 MAX_SESSION_IDS = 4
 MAX_TEST_NAMES = 60
@@ -213,6 +215,12 @@ def _outcome_commits(trials: Trials) -> list[str]:
     return [c for c in found if re.fullmatch(r"[0-9a-f]{40,64}", c)]
 
 
+def is_sentence(text: str) -> bool:
+    """Whether a line of a session is telling enough to be a mark: long, and made of words."""
+    words = re.findall(r"[A-Za-z]{2,}", text)
+    return len(text) >= MIN_SESSION_CHARS and len(words) >= MIN_SESSION_WORDS
+
+
 def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
     """The longest sentences that were said in the session, and its identifier."""
     texts: list[str] = []
@@ -227,7 +235,7 @@ def _session_marks(trials: Trials, in_start: list[bytes]) -> tuple[bytes, ...]:
         sentence.strip()
         for text in texts
         for sentence in re.split(r"[\n.!?]", text)
-        if len(sentence.strip()) >= MIN_SESSION_CHARS and sentence.strip() not in instruction
+        if is_sentence(sentence.strip()) and sentence.strip() not in instruction
     }
     found: list[bytes] = [i.encode() for i in sorted(ids)[:MAX_SESSION_IDS]]
     for mark in sorted(marks, key=lambda m: (-len(m), m)):

@@ -11,7 +11,7 @@ import pytest
 from agent import environment
 from agent.environment import Environment, digest
 from agent.errors import InputError
-from agent.start_state import pack_start_state, session_copy
+from agent.start_state import FILE_TIME_S, pack_start_state, session_copy
 from agent.task_config import KettleMetadata, TaskConfig, literal_env
 
 TASK = """\
@@ -173,7 +173,7 @@ class TestStartState:
         found = members(pack_start_state(self.ENTRIES).archive)
         assert set(found) == {".", "src", "src/a.sh", "src/b.py", "link"}
         for m in found.values():
-            assert (m.uid, m.gid, m.uname, m.mtime) == (1000, 1000, "solver", 0)
+            assert (m.uid, m.gid, m.uname, m.mtime) == (1000, 1000, "solver", FILE_TIME_S)
         assert found["src/a.sh"].mode == 0o755
         assert found["src/b.py"].mode == 0o644
         assert found["link"].linkname == "src/b.py"

@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from agent.gate.layers import LayerFile
-from agent.gate.marks import Marks
+from agent.gate.marks import Marks, is_sentence
 from agent.gate.outcome import compare
 from agent.gate.search import Finding, search, search_commands
 from agent.tree import Entry, Tree
@@ -216,3 +216,8 @@ class TestFalseAlarms:
     @pytest.mark.parametrize(("path", "data"), HARMLESS.values(), ids=HARMLESS)
     def test_it_is_passed_over(self, path: str, data: bytes) -> None:
         assert found(path, data, [DEBIAN]) == []
+
+    @pytest.mark.parametrize("line", ["-" * 80, "=" * 70 + " FAILURES", "3f" * 40])
+    def test_rules_and_digests_of_a_session_are_no_sentences_of_it(self, line: str) -> None:
+        assert not is_sentence(line)
+        assert is_sentence(SPOKEN)
