@@ -13,6 +13,7 @@ from rich.console import Console
 from agent.errors import InputError, KettleError
 from evals import recipe
 from evals.commands.audit import audit
+from evals.commands.export import export
 from evals.commands.report import compare, report
 from evals.commands.run import rescore
 from evals.commands.run import run as run_builders
@@ -24,7 +25,7 @@ INFRASTRUCTURE = 5
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command("run")(run_builders)
-for command in (rescore, report, compare, audit):
+for command in (rescore, report, compare, export, audit):
     app.command()(command)
 
 
