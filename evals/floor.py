@@ -4,9 +4,8 @@
 - `refuses-everything`: 0 at accept items; at reject items no more than the share of those for which
   its one reason happens to be true. Its headline is 0, as that of whoever accepts everything.
 - `copies-tests` may score: where the landed tests check behaviour, they are a fair verifier. It has
-  no judgement, so it must not beat `baseline`, which demands the same tests and guards them, at the
-  accept items where `baseline` vouches for what it built; and it refuses nothing, so it has 0 at
-  reject items.
+  no judgement, so it must not beat `baseline` at the accept items that both were scored on, and it
+  refuses nothing, so it has 0 at reject items.
 """
 
 from __future__ import annotations
@@ -51,8 +50,7 @@ def _floor(
 ) -> tuple[float, set[str]]:
     """The most that a control may have, and the items to look at."""
     if name == CopiesTests.name and expected == "accept":
-        vouched = [r for r in results if r.score is not None and r.score.claim == "accepted"]
-        baseline = _values(vouched, BASELINE, expected)
+        baseline = _values(results, BASELINE, expected)
         shared = items & baseline.keys()
         return (fmean(baseline[i] for i in shared) if shared else 1.0), shared
     if name == RefusesEverything.name and expected == "reject":
