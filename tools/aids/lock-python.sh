@@ -9,7 +9,8 @@
 # Takes what the project declares (dependencies, build system, test extras and groups, requirements
 # files for tests) and pytest. If that does not resolve, it tries again with less and says so.
 set -uo pipefail
-tree=$1 date=$2 lock=$3 venv=$4
+[ $# -ge 4 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
+tree=$1 date=$2 lock=$(realpath -m "$3") venv=$4
 shift 4
 wanted=$(mktemp --suffix=.in)
 here=$(dirname "$(readlink -f "$0")")

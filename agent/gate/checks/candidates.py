@@ -100,7 +100,7 @@ def alternatives_pass(trials: Trials) -> Said:
             ),
             **details,
         )
-    summary = f"{len(done)} other ways to write it pass"
+    summary = f"{sum(t.grade is not None for t in done)} other ways to write it pass"
     return _untried_or_passed(done, summary, details, _beyond(outcome))
 
 
@@ -122,6 +122,7 @@ def exploits_fail(trials: Trials) -> Said:
             into = machine if exploit.needs_machine else chosen
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
     done = [*tried(trials, chosen), *tried(trials, machine, grader=shared)]
+    graded = sum(t.grade is not None for t in done)
     won = [t for t in done if t.earned]
     stuck = [t for t in done if t.grade is not None and t.grade.status == "timeout"]
     mute = [t for t in done if t.grade is not None and t.grade.status == "error"]
@@ -130,7 +131,7 @@ def exploits_fail(trials: Trials) -> Said:
     notes = listing([t.what for t in mute], "Cheats that leave no verdict:") if mute else ""
     if won or stuck:
         return failed(
-            f"{len(won)} of {len(done)} cheats earn a reward, {len(stuck)} make the verifier hang",
+            f"{len(won)} of {graded} cheats earn a reward, {len(stuck)} make the verifier hang",
             listing(
                 [t.what for t in won],
                 "Cheats that earn a reward; each tells the verifier's mistake:",
@@ -145,7 +146,7 @@ def exploits_fail(trials: Trials) -> Said:
             notes,
             **details,
         )
-    return _untried_or_passed(done, f"{len(done)} cheats earn nothing", details, notes)
+    return _untried_or_passed(done, f"{graded} cheats earn nothing", details, notes)
 
 
 def _changes(trials: Trials) -> Outcome | None:
