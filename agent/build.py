@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from agent.gate.report import as_text, write_report
 from agent.gate.settings import CORE, FULL
 from agent.models import default_model_spec, open_model
 from agent.models.base import Model
+from agent.models.retry import Pace, Retry
 from agent.origin.contents import holds
 from agent.origin.expectation import as_files, find_attempts
 from agent.origin.find import repository_of
@@ -82,6 +83,8 @@ class BuildSettings:
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
         anyway: build although the evidence speaks against the session.
+        provenance: further files for the environment's `provenance/`, by name.
+        pace: patience with the provider that is shared with other builds.
     """
 
     repo: str | None = None
@@ -92,6 +95,8 @@ class BuildSettings:
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
     anyway: bool = False
+    provenance: Mapping[str, bytes] = field(default_factory=dict)
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,11 @@ def build_session(
         session = load(path)
         on_event(Note(_about(session)))
     spec, why = (settings.model, "") if settings.model else default_model_spec()
-    model = open_model(spec, notify=lambda text: on_event(Note(text)))
+
+    def tell(text: str) -> None:
+        on_event(Note(text))
+
+    model = open_model(spec, retry=Retry(notify=tell, pace=settings.pace), notify=tell)
     if why:
         on_event(Note(f"builder: {model.name} ({why})"))
     source = settings.repo or repository_of(session)
@@ -359,6 +368,7 @@ class _Build:
                     "origin.json": self._origin_record(),
                     "session.json": self._session_record(),
                     **self.origin.attempts,
+                    **self.settings.provenance,
                 },
             )
             self.report = gate.run(

@@ -26,7 +26,7 @@ EXPIRY_GRACE_S = 60
 def labels(run_id: str, lifetime_s: float, purpose: str = "") -> dict[str, str]:
     """The labels of something that this process starts."""
     expires = str(int(time.time() + lifetime_s))
-    return {RUN: run_id, OWNER: _owner(os.getpid()), EXPIRES: expires, PURPOSE: purpose}
+    return {RUN: run_id, OWNER: owner(), EXPIRES: expires, PURPOSE: purpose}
 
 
 def is_abandoned(found: Mapping[str, str]) -> bool:
@@ -39,15 +39,21 @@ def is_abandoned(found: Mapping[str, str]) -> bool:
     expires = found.get(EXPIRES, "")
     if expires.isdigit() and int(expires) + EXPIRY_GRACE_S < time.time():
         return True
-    place, _, process = found.get(OWNER, "").rpartition("/")
+    return is_dead(found.get(OWNER, ""))
+
+
+def owner() -> str:
+    """This process, in words that no other process at any time has."""
+    return f"{_place()}/{os.getpid()}-{_start_time(os.getpid())}"
+
+
+def is_dead(name: str) -> bool:
+    """Whether an `owner` is known to be gone; False where that cannot be told from here."""
+    place, _, process = name.rpartition("/")
     pid, _, started = process.partition("-")
     if not place or place != _place() or not pid.isdigit():
         return False
     return _start_time(int(pid)) != started
-
-
-def _owner(pid: int) -> str:
-    return f"{_place()}/{pid}-{_start_time(pid)}"
 
 
 @cache

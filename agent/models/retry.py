@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import tenacity
 
@@ -53,6 +53,21 @@ class Transient(Exception):
         self.after_s = after_s
 
 
+class Pace(Protocol):
+    """Shared patience: builders that ask the same provider wait together."""
+
+    def ready(self) -> None:
+        """Return when the provider may be asked."""
+
+    def refused(self, wait_s: float, why: str) -> None:
+        """Hear that the provider asked for patience.
+
+        Args:
+            wait_s: seconds until it is asked again.
+            why: what it said, in one line.
+        """
+
+
 @dataclass(frozen=True)
 class Retry:
     """How to go on after a failure that may pass.
@@ -66,6 +81,7 @@ class Retry:
         stop: once set, waits end at once and nothing is tried again.
         wait: how to spend the seconds between two tries; None waits on `stop`.
         notify: told in one line about every wait.
+        pace: asked before every try, and told about every wait; None waits alone.
     """
 
     tries: int = TRIES
@@ -76,6 +92,7 @@ class Retry:
     stop: threading.Event = field(default_factory=threading.Event)
     wait: Callable[[float], object] | None = None
     notify: Callable[[str], None] = lambda _: None
+    pace: Pace | None = None
 
     def call(self, query: Callable[[], T]) -> T:
         """What `query` returns, after as many tries as it takes.
@@ -93,10 +110,17 @@ class Retry:
 
         def tell(state: tenacity.RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
+            if self.pace is not None:
+                self.pace.refused(state.upcoming_sleep, str(error))
             self.notify(
                 f"{error}; try {state.attempt_number + 1} of {self.tries} "
                 f"in {state.upcoming_sleep:.0f} s"
             )
+
+        def once() -> T:
+            if self.pace is not None:
+                self.pace.ready()
+            return query()
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Transient),
@@ -111,7 +135,7 @@ class Retry:
             reraise=True,
         )
         try:
-            return retrying(query)
+            return retrying(once)
         except Transient as last:
             raise ProviderError(self._gave_up(last, retrying)) from last
 

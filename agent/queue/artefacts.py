@@ -46,6 +46,9 @@ class Store(Protocol):
             InputError: something that is no environment is in the way.
         """
 
+    def at(self, name: str) -> str:
+        """The location that an environment of this name has."""
+
     def names(self) -> list[str]:
         """The environments that are there, sorted."""
 
@@ -108,7 +111,11 @@ class FolderStore:
         finally:
             shutil.rmtree(copied, ignore_errors=True)
             shutil.rmtree(aside, ignore_errors=True)
-        return str(to)
+        return self.at(name)
+
+    def at(self, name: str) -> str:
+        """See `Store`."""
+        return str(self.root / name)
 
     def names(self) -> list[str]:
         """See `Store`."""
@@ -152,6 +159,10 @@ class ObjectStore:
         self._files.pipe_file(f"{self._root}/{name}{POINTER}", json.dumps(pointer).encode())
         if old and old["objects"] != objects:
             self._delete(str(old["objects"]))
+        return self.at(name)
+
+    def at(self, name: str) -> str:
+        """See `Store`."""
         return f"{self.url}/{name}"
 
     def fetch(self, name: str, to: Path) -> Path:

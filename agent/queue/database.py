@@ -8,6 +8,7 @@ is tried again for `patience_s`, whole: each piece of work is one transaction.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ def data_dir() -> Path:
     named = os.environ.get("KETTLE_DATA")
     share = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(named) if named else Path(share) / "kettle"
+
+
+def work_dir(url: str) -> Path:
+    """The folder of a queue's builds under way; every queue has its own, since numbers repeat."""
+    return data_dir() / "work" / hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def default_url() -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from agent.errors import KettleError
 from agent.queue import artefacts, consent, entries
 from agent.queue.consent import Agreement
-from agent.queue.database import Database, data_dir
+from agent.queue.database import Database, data_dir, work_dir
 from agent.queue.schema import Batch
 
 
@@ -100,7 +100,7 @@ def opt_out(database: Database, repository: str, by: str | None = None) -> Deriv
 
 def work_folders(database: Database, number: int, batch: int | None) -> list[Path]:
     """Where builds of an entry keep their things: as its last batch says, and by default."""
-    places = {data_dir() / "work"}
+    places = {work_dir(database.url)}
     if batch is not None:
         query = select(Batch.settings).where(Batch.id == batch)
         settings = database.one(lambda c: c.execute(query).scalar_one_or_none())

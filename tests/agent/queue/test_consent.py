@@ -11,7 +11,7 @@ import pytest
 from agent.errors import InputError
 from agent.queue import artefacts, consent, entries, purge
 from agent.queue.consent import Agreement
-from agent.queue.database import Database
+from agent.queue.database import Database, work_dir
 from agent.queue.intake import take
 from agent.queue.leases import LeaseLost, Leases
 from tests.agent.queue.conftest import REPOSITORY, WHO, Write
@@ -65,7 +65,7 @@ def test_work_stops_when_the_consent_ends(
 
 
 def test_opting_out_deletes_what_was_derived_and_nothing_else(
-    database: Database, agreement: Agreement, write: Write, tmp_path: Path, data: Path
+    database: Database, agreement: Agreement, write: Write, tmp_path: Path
 ) -> None:
     theirs = write("s1")
     take(database, theirs, WHO, REPOSITORY)
@@ -80,7 +80,7 @@ def test_opting_out_deletes_what_was_derived_and_nothing_else(
         made.mkdir()
         (made / "task.toml").write_text("")
         leases.finish(claim, "accepted", environment=store.publish(made, f"e{claim.id}"))
-        (data / "work" / str(claim.id)).mkdir(parents=True)
+        (work_dir(database.url) / str(claim.id)).mkdir(parents=True)
 
     listed = purge.derived(database, REPOSITORY, WHO)
     assert (len(listed.entries), len(listed.environments), len(listed.folders)) == (1, 1, 1)
@@ -90,7 +90,7 @@ def test_opting_out_deletes_what_was_derived_and_nothing_else(
     assert done.kept == {}
     assert [row["contributor"] for row in entries.listed(database)] == ["eve@example.org"]
     assert len(store.names()) == 1
-    assert len(list((data / "work").iterdir())) == 1
+    assert len(list(work_dir(database.url).iterdir())) == 1
     assert theirs.exists(), "a contributor's own file is theirs"
     record = [a for a in consent.listed(database, ended=True) if a.contributor == WHO]
     assert record[0].withdrawn_at is not None, "the record stays as proof"
