@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from agent import __version__
+from agent.commands.batch import batch
 from agent.commands.build import build
 from agent.commands.check import check
 from agent.commands.console import err, out
@@ -130,4 +131,5 @@ app.command(epilog=EPILOG_EXIT_CODES)(check)
 app.command()(qualify)
 app.command(name="session")(show_session)
 app.add_typer(queue, name="queue")
+app.add_typer(batch, name="batch")
 app.command()(doctor)

@@ -1,0 +1,252 @@
+"""Watches a batch from outside its workers: frees silent leases, tells what happens.
+
+It needs the database alone, so it serves workers of this machine and of any other. What it tells
+are events, each once, and snapshots, from which a live table is drawn.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from agent.batch.pace import waits
+from agent.batch.settings import BatchSettings
+from agent.queue import entries, ledger
+from agent.queue.database import Database
+from agent.queue.leases import Leases, Observer
+from agent.queue.schema import OPEN_STATES, Attempt, Entry
+from sandbox import reaper
+
+LIMIT = 500
+"""Attempts read at a time."""
+
+
+@dataclass
+class Snapshot:
+    """How a batch stands.
+
+    Attributes:
+        counts: entries by state and kind, of the whole queue.
+        running: entries under way, of all batches.
+        open: entries that have work left.
+        finished: entries that this batch brought to an end.
+        accepted: those of them that became environments.
+        dollars: spent by this batch.
+        reserved: set aside by its running attempts.
+        seconds: since it began.
+        rate: entries a minute that it finishes.
+        seconds_left: until the queue is empty at this rate; None when nobody can say.
+        dollars_to_go: for what is open, at the average so far.
+        waits: providers that asked for patience: name, seconds left, what they said.
+        workers: how many there should be.
+        spent_out: nothing more can be claimed for want of money.
+    """
+
+    counts: dict[str, dict[str, int]]
+    running: list[dict[str, Any]]
+    open: int
+    finished: int
+    accepted: int
+    dollars: float
+    reserved: float
+    seconds: float
+    rate: float
+    seconds_left: float | None
+    dollars_to_go: float
+    waits: list[tuple[str, float, str]]
+    workers: int
+    spent_out: bool
+    notes: list[str] = field(default_factory=list)
+
+
+class Listener:
+    """Hears of a batch; the base hears nothing."""
+
+    def event(self, name: str, **facts: Any) -> None:
+        """Something happened."""
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """How it stands now."""
+
+
+class Watcher:
+    """Watches one batch.
+
+    Args:
+        database: the queue's.
+        settings: the batch's.
+        batch: its number.
+        listener: hears events and snapshots.
+        workers: how many there should be.
+        clock: a monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: BatchSettings,
+        batch: int,
+        listener: Listener,
+        *,
+        workers: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._batch = batch
+        self._listener = listener
+        self._workers = workers
+        self._leases = Leases(database, max_attempts=settings.max_attempts)
+        self._observer = Observer(self._leases, lease_s=settings.lease_s, clock=clock)
+        self._clock = clock
+        self._began = clock()
+        self._last_attempt = 0
+        self._known: dict[int, tuple[str, str]] = {}
+        self._finished = self._accepted = 0
+        self._notes: list[str] = []
+        self.interrupted = False
+
+    def begin(self) -> None:
+        """Free what dead workers of this machine held, and say that the batch begins."""
+        newest = select(func.max(Attempt.id))
+        self._last_attempt = self._database.one(lambda c: c.execute(newest).scalar_one()) or 0
+        sweep(self._database, self._settings.work_folder)
+        for row in self._leases.running():
+            if reaper.is_dead(row["worker"].partition("#")[2]):
+                self._leases.died(row["worker"], "its process was gone when a batch began")
+                self._listener.event("freed", entry=row["id"], why="its worker is gone")
+        self._listener.event("begin", batch=self._batch, **self._settings.without_secrets())
+
+    def look(self, _pids: Sequence[int] = ()) -> Snapshot:
+        """Look once, and tell what is new."""
+        running = self._leases.running()
+        for number in self._observer.look(running):
+            self._listener.event("freed", entry=number, why="its worker was silent")
+        self._tell_running(running)
+        self._tell_finished()
+        snapshot = self._snapshot(running)
+        self._listener.snapshot(snapshot)
+        return snapshot
+
+    def died(self, pid: int, why: str) -> int:
+        """Free what a worker process of this machine held; how many entries that were."""
+        held = 0
+        for row in self._leases.running():
+            name = row["worker"]
+            if f"/{pid}-" in name and reaper.is_dead(name.partition("#")[2]):
+                held += self._leases.died(name, f"its worker died: {why}")
+                self._listener.event("freed", entry=row["id"], why=f"its worker died: {why}")
+        return held
+
+    def note(self, text: str) -> None:
+        """Tell a person something."""
+        self._notes.append(text)
+        self._listener.event("note", text=text)
+
+    def end(self) -> None:
+        """Tell what is left to tell."""
+        snapshot = self.look()
+        self._listener.event(
+            "end",
+            batch=self._batch,
+            counts={state: sum(kinds.values()) for state, kinds in snapshot.counts.items()},
+            finished=snapshot.finished,
+            accepted=snapshot.accepted,
+            dollars=round(snapshot.dollars, 4),
+            seconds=round(snapshot.seconds, 1),
+        )
+
+    def _tell_running(self, running: list[dict[str, Any]]) -> None:
+        known: dict[int, tuple[str, str]] = {}
+        for row in running:
+            now = (row["worker"], row["state"])
+            known[row["id"]] = now
+            before = self._known.get(row["id"])
+            if before is None or before[0] != now[0]:
+                self._listener.event("started", entry=row["id"], worker=now[0], state=now[1])
+            elif before[1] != now[1]:
+                self._listener.event("phase", entry=row["id"], state=now[1])
+        self._known = known
+
+    def _tell_finished(self) -> None:
+        while rows := self._new_attempts():
+            for row in rows:
+                self._last_attempt = row["id"]
+                final = row["state"] not in OPEN_STATES
+                self._finished += final
+                self._accepted += row["state"] == "accepted"
+                self._listener.event(
+                    "finished" if final else "again",
+                    entry=row["entry"],
+                    state=row["state"],
+                    kind=row["kind"],
+                    reason=row["reason"],
+                    dollars=row["dollars"],
+                    seconds=round(row["ended"] - row["began"], 2),
+                )
+
+    def _new_attempts(self) -> Sequence[Any]:
+        query = (
+            select(Attempt.__table__)
+            .where(Attempt.id > self._last_attempt, Attempt.batch == self._batch)
+            .order_by(Attempt.id)
+            .limit(LIMIT)
+        )
+        return self._database.one(lambda c: c.execute(query).mappings().all())
+
+    def _snapshot(self, running: list[dict[str, Any]]) -> Snapshot:
+        counts = entries.counts(self._database)
+        seconds = self._clock() - self._began
+        left = entries.open_count(counts)
+        rate = self._finished / seconds * 60 if seconds else 0.0
+        dollars, reserved = ledger.spent(self._database, f"batch:{self._batch}")
+        each = dollars / self._finished if self._finished else 0.0
+        return Snapshot(
+            counts=counts,
+            running=running,
+            open=left,
+            finished=self._finished,
+            accepted=self._accepted,
+            dollars=dollars,
+            reserved=reserved,
+            seconds=seconds,
+            rate=rate,
+            seconds_left=left / rate * 60 if rate else None,
+            dollars_to_go=each * left,
+            waits=waits(self._database),
+            workers=self._workers,
+            spent_out=not running and self._spent_out(dollars),
+            notes=self._notes[-3:],
+        )
+
+    def _spent_out(self, dollars: float) -> bool:
+        """Whether no attempt fits into what is left."""
+        limits = self._settings.limits
+        need = max(limits.item or 0.0, ledger.ROUNDING)
+        now = self._database.one(self._database.time)
+        left = [limits.batch - dollars] if limits.batch is not None else []
+        if limits.day is not None:
+            left.append(limits.day - ledger.spent(self._database, ledger.day_of(now))[0])
+        return any(amount + ledger.ROUNDING < need for amount in left)
+
+
+def sweep(database: Database, work: Path) -> int:
+    """Delete folders of entries that are gone or accepted and that nobody holds; how many."""
+    folders = [f for f in work.glob("*") if f.name.isdigit()] if work.is_dir() else []
+    if not folders:
+        return 0
+    numbers = [int(folder.name) for folder in folders]
+    kept = select(Entry.id).where(
+        Entry.id.in_(numbers), (Entry.state != "accepted") | Entry.worker.is_not(None)
+    )
+    needed = set(database.one(lambda c: c.execute(kept).scalars().all()))
+    unneeded = [folder for folder in folders if int(folder.name) not in needed]
+    for folder in unneeded:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(unneeded)
