@@ -239,7 +239,7 @@ class Worker:
                 return Ending("failed", "input", str(error))
             case EngineUnavailable():
                 self._nobodys_fault(claim, desk, str(error))
-            case OSError(errno=number) if number in FULL:
+            case OSError() if _is_full(error):
                 self._nobodys_fault(claim, desk, f"the disk is full: {error}")
             case SandboxError() | OSError():
                 self._again(claim, desk, "infrastructure", str(error))
@@ -301,6 +301,11 @@ class _Heart:
             if self.lost is not None:
                 # Again and again: a signal that arrives inside a clean-up may be lost.
                 interrupt()
+
+
+def _is_full(error: OSError) -> bool:
+    """True when a disk was full; copying a folder reports its errors as texts without a number."""
+    return error.errno in FULL or any(os.strerror(number) in str(error) for number in FULL)
 
 
 def interrupt() -> None:

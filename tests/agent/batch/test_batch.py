@@ -154,7 +154,8 @@ def test_a_full_disk_while_publishing_is_waited_for(
                 file.write(bytes(4096))
         fill(database, 1, tmp_path)
         batch = start("--workers", "1", "--job", "stand-in:0.1", "--until-empty")
-        batch.until_event("again", kind="infrastructure")
+        again = batch.until_event("again", kind="infrastructure")
+        assert "full" in again["reason"]
         assert FolderStore(out).names() == []
         filler.unlink()
         database.run(lambda c: c.execute(text("UPDATE entries SET not_before = 0")))
