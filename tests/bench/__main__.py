@@ -15,9 +15,13 @@ def main(wanted: list[str]) -> int:
     for module in pkgutil.iter_modules(tests.bench.__path__):
         if module.name.startswith("_") or (wanted and module.name not in wanted):
             continue
-        bench = getattr(importlib.import_module(f"tests.bench.{module.name}"), "main", None)
-        if bench is not None:
-            met &= bench()
+        bench = importlib.import_module(f"tests.bench.{module.name}")
+        if not hasattr(bench, "main"):
+            continue
+        if why := "" if wanted else getattr(bench, "ONLY_NAMED", ""):
+            print(f"{module.name}: not run, {why}; python -m tests.bench {module.name}")
+            continue
+        met &= bench.main()
     return 0 if met else 1
 
 
