@@ -11,6 +11,10 @@ import tests.bench
 
 def main(wanted: list[str]) -> int:
     """Runs benches one after the other: side by side they would measure each other."""
+    known = {module.name for module in pkgutil.iter_modules(tests.bench.__path__)}
+    if strange := set(wanted) - known:
+        print(f"no such bench: {', '.join(sorted(strange))}", file=sys.stderr)
+        return 2
     met = True
     for module in pkgutil.iter_modules(tests.bench.__path__):
         if module.name.startswith("_") or (wanted and module.name not in wanted):
