@@ -89,19 +89,25 @@ class ModelBuilder:
 
     Args:
         spec: as for `agent build --model`.
+        anyway: ask the model although the evidence alone speaks against the session.
 
     Raises:
         InputError: there is no such model, or its key is missing.
     """
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, *, anyway: bool = False) -> None:
         self.name = open_model(spec).name
         self.spec = spec
+        self.anyway = anyway
 
     def build(self, job: Job) -> Built:
         """See `Builder.build`; an interrupted build goes on where it stood."""
         settings = BuildSettings(
-            repo=str(job.repository), model=self.spec, out=job.out, budget=job.budget
+            repo=str(job.repository),
+            model=self.spec,
+            out=job.out,
+            budget=job.budget,
+            anyway=self.anyway,
         )
         try:
             result = build_session(job.session, settings, on_event=job.tell)

@@ -17,6 +17,7 @@ from tree_sitter import Node
 
 from agent.environment import Environment
 from agent.gate.candidates.script import parsed, text, walk
+from agent.gate.marks import standard_names
 from agent.gate.outcome import Outcome
 from agent.gate.syntax import Unparsed, parse
 from agent.tree import Tree
@@ -34,7 +35,8 @@ _NAMES = frozenset({"import_specifier", "property_identifier", "shorthand_proper
 def untold(environment: Environment, outcome: Outcome, start: Tree) -> dict[str, str]:
     """What the tests demand and nobody told, each with the file that demands it."""
     said = _squeezed(environment.instruction)
-    names = {name for name in outcome.names if _squeezed(name) not in said}
+    # What Python brings along is known to every solver.
+    names = {n for n in outcome.names if n not in standard_names() and _squeezed(n) not in said}
     added = _added(outcome)
     traced = _traced(environment)
     found: dict[str, str] = {}

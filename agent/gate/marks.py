@@ -135,7 +135,7 @@ class Marks:
     @property
     def own_names(self) -> tuple[str, ...]:
         """Identifiers of the solution that the standard library does not define."""
-        return tuple(name for name in self.names if name not in _standard_names())
+        return tuple(name for name in self.names if name not in standard_names())
 
     def test_file_in(self, path: str, data: bytes) -> str:
         """Why a file is taken for one of the verifier's; "" when it is not."""
@@ -289,7 +289,7 @@ def _project_name(start: Tree) -> str:
 
 
 @cache
-def _standard_names() -> frozenset[str]:
+def standard_names() -> frozenset[str]:
     """Names that common modules of Python's standard library, and their classes, define."""
     names: set[str] = set()
     for module in map(importlib.import_module, _COMMON_MODULES.split()):

@@ -231,7 +231,7 @@ def test_nothing_sealed_reaches_a_builder(workbench: str, tmp_path: Path) -> Non
         f"echo kettle-canary-planted > /tmp/planted; grep -rlaE '{words}' / --exclude-dir=proc "
         "--exclude-dir=sys | sed s/^/FOUND:/; ls /workbench/repo; echo SEARCHED"
     )
-    builder = ModelBuilder(recording(tmp_path / "recording.json", search))
+    builder = ModelBuilder(recording(tmp_path / "recording.json", search), anyway=True)
     run = Run(tmp_path / "run")
     results = perform(run, [item], [builder], RunSettings(budget=RunSettings().budget))
     (mine,) = [r for r in results if not r.control]
