@@ -41,7 +41,7 @@ _SOLVE = """\
 # The reference: what the item's own truth makes of it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-cp -R "$here/environment/." /work/environment/
+cp -R "$here/environment/." /task/environment/
 """
 
 

@@ -1,13 +1,15 @@
 """A run's folder: attempts with all they made, and the log of what they were worth.
 
-    RUN/results.jsonl                     one line for each finished attempt, synced; the last
-                                          line of an attempt counts
-    RUN/work/<item>/                      session and repository, as every builder gets them
-    RUN/attempts/<builder>/<item>/<n>/
-        lock                              held while somebody works on it
-        build/                            what the builder made, Kettle's own build folder included
-        built.json                        how the builder ended; written whole, never again
-        score.json                        the score with every grade
+Below the run's folder:
+
+    results.jsonl                     one line for each finished attempt, synced; the last line of
+                                      an attempt counts
+    work/<item>/                      session and repository, as every builder gets them
+    attempts/<builder>/<item>/<n>/
+        lock                          held while somebody works on it
+        build/                        what the builder made, Kettle's own build folder included
+        built.json                    how the builder ended; written whole, never again
+        score.json                    the score with every grade
 
 Several processes may work on one run at once: each attempt has its own lock, and lines are appended
 under a lock of the file. Death at any byte leaves at most a torn last line, which is cut off before

@@ -24,7 +24,7 @@ def export(
     """Write items as Harbor tasks: the solver makes an environment, the sealed truth judges it.
 
     The solver gets the raw session and the repository and leaves an environment in
-    /work/environment; the reward is the environment's score. The verifier needs no container
+    /task/environment; the reward is the environment's score. The verifier needs no container
     engine. The tasks hold the sealed truth in tests/: keep them from whoever is to be measured.
 
     Exits with 0, with 2 for bad input, with 5 when an item's repository cannot be reached.

@@ -32,7 +32,7 @@ except ImportError:
     import formula  # type: ignore[import-not-found,no-redef]
     import plainbuild  # type: ignore[import-not-found,no-redef]
 
-LEFT = "/work/environment"
+LEFT = "/task/environment"
 """Where the solver leaves the environment."""
 TRUTH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth.json.gz")
 LOGS = "/logs/verifier"

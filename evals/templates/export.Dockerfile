@@ -5,12 +5,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 2000 --create-home --shell /bin/bash builder \
  && git config --system --add safe.directory '*'
-COPY {{ session }} /work/{{ session }}
-COPY kit/ /work/kit/
+COPY {{ session }} /task/{{ session }}
+COPY kit/ /task/kit/
 COPY repository.bundle /tmp/repository.bundle
-RUN git clone --quiet /tmp/repository.bundle /work/repository \
- && git -C /work/repository remote remove origin && rm /tmp/repository.bundle \
- && install -d -o builder -g builder /work/environment && chown -R builder:builder /work/repository
-WORKDIR /work
+RUN git clone --quiet /tmp/repository.bundle /task/repository \
+ && git -C /task/repository remote remove origin && rm /tmp/repository.bundle \
+ && install -d -o builder -g builder /task/environment && chown -R builder:builder /task/repository
+WORKDIR /task
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["sleep", "infinity"]
