@@ -138,7 +138,8 @@ class BuildJob:
                     submissions=settings.submissions,
                 ),
                 gate=GateSettings(repeats=settings.repeats),
-                # Its verdict stands already, or a person approved it.
+                # Its verdict stands already, or a person approved it. The build looks at the
+                # evidence once more: a verdict on record has no contents of uncommitted files.
                 anyway=True,
                 provenance={CONSENT: json.dumps(desk.agreement.as_provenance(), indent=2).encode()},
                 pace=desk.pace,

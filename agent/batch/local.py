@@ -92,7 +92,7 @@ class Crew:
                     if not self._workers:
                         break
                     with contextlib.suppress(DatabaseGone):
-                        snapshot = self._watcher.look([hand.pid for hand in self._workers])
+                        snapshot = self._watcher.look()
                         if self._until_empty and not snapshot.open:
                             self.drain("the queue is empty")
                         elif self._until_empty and snapshot.spent_out:

@@ -123,7 +123,7 @@ class Watcher:
                 self._listener.event("freed", entry=row["id"], why="its worker is gone")
         self._listener.event("begin", batch=self._batch, **self._settings.without_secrets())
 
-    def look(self, _pids: Sequence[int] = ()) -> Snapshot:
+    def look(self) -> Snapshot:
         """Look once, and tell what is new."""
         running = self._leases.running()
         for number in self._observer.look(running):
