@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 import atif
+from pydantic_core import to_jsonable_python
 
 from agent.session.model import Session, ToolCall, Turn
 
@@ -75,7 +76,7 @@ def _step(number: int, turn: Turn) -> atif.Step:
     calls = [_call(number, place, call) for place, call in enumerate(turn.calls, 1)]
     if calls and not agent:
         # ATIF allows calls to the agent alone; a person's attachments stay readable as extra.
-        extra["attachments"] = [call.model_dump(exclude_none=True) for call, _ in calls]
+        extra["attachments"] = to_jsonable_python([call for call, _ in calls], exclude_none=True)
     results = [result for _, result in calls if result is not None]
     return atif.Step(
         step_id=number,
@@ -97,7 +98,7 @@ def _call(
     name = f"{step}.{place}" + (f":{call.id}" if call.id else "")
     did: dict[str, Any] = {}
     if call.edits:
-        did["edits"] = [edit.model_dump(exclude_none=True) for edit in call.edits]
+        did["edits"] = to_jsonable_python(call.edits, exclude_none=True)
     if call.command is not None:
         did["exit_code"] = call.command.exit_code
     if call.failed is not None:

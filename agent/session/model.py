@@ -8,13 +8,16 @@ place in the raw file (`Source`), so that evidence can be cited.
 Paths are kept as the session wrote them; `repo_path` makes one relative to the repository or says
 that it lies outside. Nothing in a session is trusted: paths may be absolute, climb with `..`, or
 hold newlines, and texts may be megabytes long.
+
+A session may have hundreds of thousands of turns, so what it is made of are plain classes with slots:
+a pydantic model of a short message takes four times the memory. The formats see to the types.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,15 +25,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Record(BaseModel):
-    """Base of all session records: unknown keys are a programming error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 @dataclass(slots=True)
 class Source:
-    """Where in the raw file an item stands; a plain class, since every item has one."""
+    """Where in the raw file an item stands."""
 
     file: str = ""
     """Name of the raw file, relative to the session's path ("" when the session is one file)."""
@@ -44,7 +41,8 @@ class Source:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class Edit(Record):
+@dataclass(slots=True, kw_only=True)
+class Edit:
     """A change that the session made (or tried to make) to one file."""
 
     path: str
@@ -64,7 +62,8 @@ class Edit(Record):
     """True when the person changed the edit by hand before it was applied."""
 
 
-class FileView(Record):
+@dataclass(slots=True, kw_only=True)
+class FileView:
     """Contents of a file that the session saw."""
 
     path: str
@@ -75,7 +74,8 @@ class FileView(Record):
     """True when `text` is the file's entire content."""
 
 
-class Command(Record):
+@dataclass(slots=True, kw_only=True)
+class Command:
     """A shell command that the session ran."""
 
     command: str
@@ -84,42 +84,46 @@ class Command(Record):
     output: str = ""
 
 
-class ToolCall(Record):
+@dataclass(slots=True, kw_only=True)
+class ToolCall:
     """One tool call of the agent with its result."""
 
     id: str = ""
     tool: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
     result: str | None = None
     """Text of the result; None when the session does not record one."""
     failed: bool | None = None
     """True when the tool said that the call failed; None when it does not say."""
-    edits: list[Edit] = Field(default_factory=list)
-    views: list[FileView] = Field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    views: list[FileView] = field(default_factory=list)
     command: Command | None = None
     timestamp: datetime | None = None
-    source: Source = Field(default_factory=Source)
+    source: Source = field(default_factory=Source)
 
 
-class Turn(Record):
+@dataclass(slots=True, kw_only=True)
+class Turn:
     """One message of the user or of the agent, or a note that the tool itself injected."""
 
     role: Literal["user", "agent", "system"]
     text: str = ""
     """What was said. For the user: the person's own words, injected text removed."""
-    injected: list[str] = Field(default_factory=list)
+    injected: list[str] = field(default_factory=list)
     """Text that the tool put into a user message (reminders, environment details, file dumps)."""
     thinking: str = ""
-    calls: list[ToolCall] = Field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
     model: str | None = None
     timestamp: datetime | None = None
     sidechain: bool = False
     """True for a subagent's turn."""
-    source: Source = Field(default_factory=Source)
+    source: Source = field(default_factory=Source)
 
 
-class GitFacts(Record):
+class GitFacts(BaseModel):
     """What the session recorded about its repository. Every field may be absent or wrong."""
+
+    model_config = ConfigDict(extra="forbid")
 
     repository: str | None = None
     """URL, or `owner/name` with a host."""
@@ -130,8 +134,10 @@ class GitFacts(Record):
     """True when the session says that there were uncommitted changes at the start."""
 
 
-class Session(Record):
+class Session(BaseModel):
     """A recorded conversation of a user and a coding agent."""
+
+    model_config = ConfigDict(extra="forbid")
 
     format: str
     """Name of the format module that read it, such as `claude_code`."""
