@@ -9,8 +9,8 @@ Paths are kept as the session wrote them; `repo_path` makes one relative to the 
 that it lies outside. Nothing in a session is trusted: paths may be absolute, climb with `..`, or
 hold newlines, and texts may be megabytes long.
 
-A session may have hundreds of thousands of turns, so what it is made of are plain classes with slots:
-a pydantic model of a short message takes four times the memory. The formats see to the types.
+A session may have hundreds of thousands of turns, so what it is made of are plain classes with
+slots: a pydantic model of a short message takes four times the memory. Formats see to the types.
 """
 
 from __future__ import annotations

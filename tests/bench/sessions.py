@@ -222,7 +222,7 @@ def _codex_line(kind: str, payload: dict[str, object]) -> str:
 
 
 def _cline() -> Iterator[str]:
-    """190,000 messages in one document: what costs most beside its size."""
+    """200,000 messages in one document: what costs most beside its size."""
     details = (
         "<environment_details>\n# Current Working Directory (/home/someone/project) Files\n"
         "src/module.py\ntests/test_module.py\n\n# Current Mode\nACT MODE\n</environment_details>"
