@@ -345,7 +345,10 @@ class _Trial:
         for name in formula.GATES:
             gate = self.gates.get(name)
             if gate is not None and not gate.passed:
-                return _FAILED_GATE[name]
+                role = {"nop fails": "nop", "gold passes": "gold"}.get(name)
+                said = [g.verdicts[0] for g in self.grades if g.role == role]
+                silent = said and not said[0].startswith("reward")
+                return f"no verdict: {said[0]}" if silent else _FAILED_GATE[name]
         for name, what in _FAILED_RATE.items():
             if (self.rates.get(name) or 0.0) < 1.0:
                 return what

@@ -41,6 +41,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import runpy
 import secrets
@@ -356,7 +357,8 @@ def start(
     env: Mapping[str, str] | None = None,
     folder: str = "",
 ) -> Iterator[Child]:
-    """Run a program in the background, such as a server; it is killed when the block ends."""
+    """Run a program in the background (`with kit.start([…]) as child`), such as a server; it is
+    killed when the block ends."""
     child = Child(argv, cwd or work_tree(), stdin, env or {}, folder)
     try:
         yield child
@@ -802,7 +804,8 @@ def verdict() -> None:
 
 
 def hidden_tests(runner: str, **options: Any) -> bool:
-    """Run an existing test suite on the graded tree; see `suites.hidden_tests`.
+    """Run an existing test suite on the graded tree: files, fail_to_pass, pass_to_pass and more
+    by name, as `hidden_tests` in suites.py has them.
 
     The suite runs in one process with the graded code, so a determined cheat can forge its
     result; prefer checks of your own where that matters.
@@ -922,6 +925,38 @@ def _write(path: str, text: str) -> None:
     os.replace(new, path)
 
 
+_WORDS = (
+    "run start checkout work_tree call_python calls_python eval_python call_node python check "
+    "hidden_tests verdict words free_port Result Checkout Child ChildFailed Raised"
+)
+"""What a judge may use, in the order of the help."""
+
+
+def usage() -> str:
+    """The contract, and every word of a judge with its signature and its first sentence."""
+    lines = [__doc__ or "", "A judge may use (in full in kit.py itself):", ""]
+    for word in _WORDS.split():
+        thing = globals()[word]
+        lines += _described(word, thing, "kit.")
+        if isinstance(thing, type):
+            for name, member in vars(thing).items():
+                if not name.startswith("_") and (callable(member) or isinstance(member, property)):
+                    lines += _described(name, member, "    .")
+    return "\n".join([*lines, "kit.rng: a random.Random with a printed seed. kit.seed: that seed."])
+
+
+def _described(name: str, thing: Any, before: str) -> list[str]:
+    import inspect  # only for help: a judge's start must stay quick
+
+    bare = isinstance(thing, property) or (isinstance(thing, type) and thing is not Result)
+    shape = "" if bare else str(inspect.signature(thing))
+    # Annotations are texts here, and would be shown in quotes; no default has an address.
+    shape = re.sub(r"(: |-> )'([^']*)'", r"\1\2", re.sub(r"<object[^>]*>", "…", shape))
+    shape = re.sub(r"\(self(, )?", "(", shape)
+    first = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+    return [f"{before}{name}{shape}", f"{' ' * len(before)}  {first}"]
+
+
 def main(judge: str) -> int:
     """Run a judge and write the reward it reached; returns the exit code."""
     sys.modules["kit"] = sys.modules[__name__]
@@ -957,7 +992,7 @@ def main(judge: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__)
+        print(usage())
         raise SystemExit("usage: kit.py JUDGE")
     # The readers are daemon threads; leaving through _exit keeps a stuck one from delaying the end.
     code_ = main(sys.argv[1])

@@ -118,6 +118,7 @@ def test_a_reward_that_is_none_is_no_verdict(
 def test_a_verifier_that_never_ends_is_stopped(item: Item, trees: States, leave: Leave) -> None:
     score = judged(item, trees, leave(test="#!/bin/sh\nsleep 1000000\n"), verify_s=2)
     assert score.gates["nop fails"].why.endswith("timeout")
+    assert score.failure == "no verdict: timeout", "it does not say that doing nothing is rewarded"
     assert score.value == 0
 
 

@@ -24,6 +24,11 @@ _NO_REGISTRY = re.compile(
     re.IGNORECASE,
 )
 """What the engine says when a registry was not reached, or would not talk."""
+_NOT_THERE = re.compile(
+    r"COPY failed: [^\n]*\bstat (?:\S*/docker-builder\d+/|/?)(?P<path>[^\n:]+): "
+    r"(?:file does not exist|no such file)"
+)
+"""What the engine says of a file that a Dockerfile copies and that is not beside it."""
 _BUILDKIT = re.compile(r"requires BuildKit|unknown (instruction|flag)", re.IGNORECASE)
 _BUILDKIT_SYNTAX = re.compile(
     r"^\s*(RUN|COPY|ADD)\b[^\n]*(<<-?\s*[\"']?\w+|--(mount|network|link|chmod|exclude|parents))",
@@ -70,7 +75,7 @@ def builds(trials: Trials) -> Said:
         return failed(
             "the image does not build",
             clip(f"{e}\n{e.log}"),
-            "Correct environment/Dockerfile so that every step succeeds.",
+            _advice(f"{e}\n{e.log}"),
         )
     except ImageError as e:
         return failed("the image does not build", str(e))
@@ -81,6 +86,22 @@ def builds(trials: Trials) -> Said:
         size_bytes=image.size_bytes,
         build_seconds=round(image.seconds, 2),
     )
+
+
+def _advice(log: str) -> str:
+    """What mends a build that failed."""
+    missing = _NOT_THERE.search(log)
+    if not missing:
+        return "Correct environment/Dockerfile so that every step succeeds."
+    path = missing["path"].strip("/")
+    made = "Put it there, or do without it."
+    if path.endswith(".lock") or path == "deps":
+        # The first draft's Dockerfile is right, and waits for what only a resolver can tell.
+        made = (
+            "It is the locked dependencies: in a builder's sandbox /workbench/aids/lock-python.sh "
+            "and lock-node.sh make them, and say how when they are run without arguments."
+        )
+    return f"The Dockerfile copies environment/{path}, which is not there. {made}"
 
 
 def _for_buildkit(trials: Trials, error: BuildFailed) -> Said:

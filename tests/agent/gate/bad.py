@@ -67,6 +67,12 @@ CORE: tuple[Bad, ...] = (
         {"docker_steps": "RUN echo preparing && false\n"},
     ),
     Bad(
+        "the lock file that the Dockerfile installs was never made",
+        "builds",
+        "lock-python.sh",
+        {"docker_steps": "COPY requirements.lock /opt/requirements.lock\n"},
+    ),
+    Bad(
         "the build leaves bytecode in the work tree",
         "start-state",
         "__pycache__",

@@ -329,3 +329,16 @@ def test_what_the_solver_left_running_and_what_a_child_leaves_is_ended(bench: Be
     assert judged.reward == 0, judged.log
     left = bench.box.run("ps -eo uid=,args= | awk '$1 >= 1000'").output
     assert left == "", left
+
+
+def test_the_help_names_every_call_with_its_arguments(bench: Bench) -> None:
+    told = bench.box.run("python3 -I -S /tests/kit.py --help").output
+    for call in (
+        "kit.run(argv: Sequence[str], *, cwd: Checkout | None = None, timeout_s: float",
+        "kit.call_python(module: str, function: str, args: Sequence[Any] = ()",
+        "kit.check(name: str, condition: object = …, why: str = '')",
+        "kit.verdict() -> None",
+        ".write(name: str, data: str | bytes, *, executable: bool = False)",
+    ):
+        assert call in told, told
+    assert "0x" not in told
