@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,14 @@ from evals.controls import CONTROLS
 from evals.floor import above_floor
 from evals.item import Item
 from evals.leaderboard import compare, merged, rows
+from evals.recipe import materialise
 from evals.report import page
 from evals.results import RESULTS, Result, Run, slug
 from evals.run import RunSettings, perform
 from evals.score import Score
 from tests.agent.projects import recording
 from tests.evals import voice
+from tests.evals.conftest import Index, sdist
 
 ROOT = Path(__file__).parents[2]
 NAMES = {control.name for control in CONTROLS}
@@ -143,6 +147,33 @@ def test_an_item_whose_repository_cannot_be_had_is_not_run(
     results = perform(Run(tmp_path / "run"), [changed], [builder], RunSettings())
     assert {r.status for r in results} == {"not run"}
     assert not (tmp_path / "log").exists()
+
+
+def test_an_item_whose_index_is_down_is_not_run_and_never_scored(
+    rejects: list[Item],
+    index: Index,
+    write_item: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("INDEX_URL", index.url), ("EXTRA_INDEX_URL", ""), ("RETRIES", "0")):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    releases = {"1.0": sdist(("kettledrum-1.0/drum.py", b"x = 1\n"))}
+    made = materialise(write_item(releases), tmp_path / "scratch", cache=tmp_path / "elsewhere")
+    folder = write_item(releases, commits=made.commits)
+    for name in ("session.jsonl", "truth.toml"):
+        shutil.copy(rejects[0].folder / name, folder / name)
+    index.status = 503
+    builder = Scripted(tmp_path / "log")
+    results = perform(Run(tmp_path / "run"), [voice.load(folder)], [builder], RunSettings())
+    assert {(r.status, r.score) for r in results} == {("not run", None)}
+    assert all(r.why.startswith("IndexUnavailable") for r in results), results[0].why
+    assert not (tmp_path / "log").exists()
+    assert all(row.not_run and row.attempts == 0 for row in rows(results))
+    index.status = None
+    later = perform(Run(tmp_path / "run"), [voice.load(folder)], [builder], RunSettings())
+    assert {r.status for r in later} == {"scored"}
 
 
 def test_a_spent_budget_leaves_the_rest_for_later(rejects: list[Item], tmp_path: Path) -> None:
