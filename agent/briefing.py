@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent import scaffold
+from agent.asked import read_prompt
 from agent.assemble import patched_tree
 from agent.errors import DraftError
+from agent.origin.evidence import task_end
+from agent.origin.expectation import edits_after, speaks
 from agent.origin.outcome import OutcomeCandidate
 from agent.origin.patch import Outcome, scratch
 from agent.origin.start import StartState
@@ -23,6 +26,8 @@ MAX_LISTED_CHARS = 5_000
 """Of the test files named in origin.json: what a terminal shows in one piece is about 10 kB."""
 MAX_SHOWN = 8
 """Candidates listed in origin.md."""
+MAX_LATER_PROMPTS = 6
+"""Quoted in the first instruction; a session with more of them wanders."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def first_draft(
     """The scaffold as files of a draft; see `agent.scaffold`.
 
     Args:
-        session: whose first prompt becomes the instruction.
+        session: whose user's words become the instruction.
         repository: where the outcome's files come from.
         origin: what the origin search found.
         base: the image to rest on, pinned by digest where a registry gave one.
@@ -120,7 +125,7 @@ def first_draft(
     ]
     files = {
         "kettle.toml": ("\n".join(lines) + "\n").encode(),
-        "instruction.md": (session.first_prompt.strip() + scaffold.NO_NETWORK_NOTE).encode(),
+        "instruction.md": (wish(session) + scaffold.NO_NETWORK_NOTE).encode(),
         **scaffold.verifier(),
     }
     if origin.start_patch:
@@ -140,6 +145,29 @@ def first_draft(
         version_hint=_version_hint(repository, origin),
     ).encode()
     return files
+
+
+def wish(session: Session) -> str:
+    """What the user asked for, verbatim: the first prompt, and later ones of the same task.
+
+    A later prompt counts when the agent answered it with edits, or when it sets the agent right:
+    thanks and questions do neither.
+    Of a session that goes on and on the first prompt alone is sure to be of its first task.
+    """
+    until = task_end(session)
+    asked = [
+        turn.text.strip()
+        for number, turn in enumerate(session.turns[:until])
+        if speaks(turn)
+        and (
+            edits_after(session, number, until)
+            or read_prompt(number, turn.text, first=False).corrects
+        )
+    ]
+    later = [text for text in asked if text != session.first_prompt.strip()]
+    if len(later) > MAX_LATER_PROMPTS:
+        later = []
+    return f"\n\n{scaffold.LATER}\n".join([session.first_prompt.strip(), *later])
 
 
 def facts(session: Session, repository: Repository, origin: Origin) -> str:

@@ -25,6 +25,8 @@ BUN_VERSION = "1.3.8"
 MAX_OVERLAY_BYTES = 16 * 2**20
 """Of the test files that the verifier brings along. A larger suite is cut to what changed."""
 
+LATER = "Later the user wrote:"
+"""Stands above each prompt that changed or widened what the first one asked for."""
 NO_NETWORK_NOTE = """
 
 Added by the environment's author:

@@ -154,9 +154,9 @@ def _complaints(session: Session, until: int | None, scrubber: Scrubber) -> list
     found = []
     asked = False
     for number, turn in enumerate(session.turns[:until]):
-        if not _speaks(turn):
+        if not speaks(turn):
             continue
-        if asked and _edits_after(session, number, until):
+        if asked and edits_after(session, number, until):
             match = _COMPLAINS.search(turn.text[:2000])
             if match:
                 found.append((number, _quote(turn.text, scrubber)))
@@ -164,10 +164,10 @@ def _complaints(session: Session, until: int | None, scrubber: Scrubber) -> list
     return found
 
 
-def _edits_after(session: Session, number: int, until: int | None) -> bool:
+def edits_after(session: Session, number: int, until: int | None) -> bool:
     """Whether the agent edits between a prompt and the next one."""
     for turn in session.turns[number + 1 : until]:
-        if _speaks(turn):
+        if speaks(turn):
             return False
         if any(call.edits and call.failed is not True for call in turn.calls):
             return True
@@ -192,7 +192,7 @@ def _last(
     last_edit = max(
         (n for n, t in enumerate(session.turns[:until]) for c in t.calls if c.edits), default=0
     )
-    verdicts = [(n, t.text) for n, t in enumerate(session.turns) if n > last_edit and _speaks(t)]
+    verdicts = [(n, t.text) for n, t in enumerate(session.turns) if n > last_edit and speaks(t)]
     if verdicts:
         number, text = verdicts[0]
         quote = _quote(text, scrubber)
@@ -304,5 +304,6 @@ def _quote(text: str, scrubber: Scrubber) -> str:
     return " ".join(scrubber.text(text).split())[:QUOTED_CHARS]
 
 
-def _speaks(turn: Turn) -> bool:
+def speaks(turn: Turn) -> bool:
+    """Whether a turn holds words of the user."""
     return turn.role == "user" and bool(turn.text.strip()) and not turn.sidechain

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from agent.briefing import wish
 from agent.session import Session, load
 from agent.session.model import FileView
 from evals.errors import IndexUnavailable
+from evals.formula import instruction_fidelity
 from evals.item import ITEMS, find
 from evals.recipe import MaterialisedRepository, materialise
 
@@ -150,6 +152,15 @@ def test_what_the_session_read_first_is_the_start_state(
             edited.add(file)
     if session(name).format not in WITHOUT_CONTENTS:
         assert compared
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_the_first_draft_tells_all_that_the_user_asked_for(name: str) -> None:
+    told, sealed = wish(session(name)), truth(name)
+    intents = [intent["marks"] for intent in sealed["intent"]]
+    kept, why = instruction_fidelity(told, intents, sealed.get("leaks", []))
+    assert kept == 1, why
+    assert told.startswith(session(name).first_prompt.strip())
 
 
 def assert_seen(view: FileView, text: str) -> None:
