@@ -389,14 +389,19 @@ class _Asked:
     ) -> Iterator[tuple[bank.Known, Grade | None]]:
         futures = [(one, self._trials.submit(one.candidate, grader=judge)) for one in known]
         for one, future in futures:
-            yield one, self._result(future)
+            yield one, self._result(one, future)
 
-    def _result(self, future: Future[Grade]) -> Grade | None:
+    def _result(self, known: bank.Known, future: Future[Grade]) -> Grade | None:
         try:
             return future.result(timeout=max(0.0, self._deadline - time.monotonic()))
         except OutOfTime:
             future.cancel()
             return None
+        except SandboxError as error:
+            # A cheat that takes its container down twice, where others run, hangs the verifier.
+            if known.role != "exploit" or not _engine_works(self._trials.engine):
+                raise
+            return Grade("timeout", why=str(error))
 
 
 def _impatient(trials: Trials, seconds: float) -> Grader:
