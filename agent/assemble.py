@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from agent.errors import DraftError, RepositoryError
 from agent.gitcommand import GitError
 from agent.grading import WORK_TREE
 from agent.repo import SUBMODULE, SYMLINK, Repository
-from agent.session.model import Session
+from agent.session.model import Session, Turn
 from agent.start_state import StartState, pack_start_state
 from agent.task_config import (
     SOLVER,
@@ -184,21 +184,33 @@ def assemble(
 
 
 def _instruction_record(session: Session, instruction: str) -> bytes:
-    """What the instruction keeps of the user's words, what it adds, and what was cut."""
-    said = "\n".join(turn.text.strip() for turn in session.prompts).splitlines()
+    """What the instruction keeps of the user's words, what it adds, and what was cut.
+
+    `afterwards` are lines that the user wrote only when the agent did nothing any more.
+    """
+    acted = [number for number, turn in enumerate(session.turns) if turn.calls]
+    early = session.turns[: acted[-1]] if acted else session.turns
+    said, meanwhile = _lines(session.prompts), _lines(early)
     written = instruction.splitlines()
-    kept = {line.strip() for line in said}
     diff = difflib.unified_diff(
         session.first_prompt.splitlines(), written, "first prompt", "instruction", lineterm="", n=1
     )
     return _json(
         {
             "first_prompt_sha256": hashlib.sha256(session.first_prompt.encode()).hexdigest(),
-            "added_lines": [x for x in written if x.strip() and x.strip() not in kept],
+            "added_lines": [x for x in written if x.strip() and x.strip() not in said],
+            "afterwards": [x for x in written if x.strip() in said - meanwhile],
             "injected_texts_cut": sum(len(t.injected) for t in session.turns),
             "diff": list(diff)[:MAX_DIFF_LINES],
         }
     )
+
+
+def _lines(turns: Iterable[Turn]) -> set[str]:
+    """Lines of what the user said in some turns."""
+    return {
+        line.strip() for turn in turns if turn.role == "user" for line in turn.text.splitlines()
+    }
 
 
 def _first_line(text: str) -> str:

@@ -40,6 +40,8 @@ DEFAULT_SOLVE_S = 600.0
 """Time for the oracle where task.toml names none; an oracle copies files or builds."""
 PREPARE_S = 120.0
 """Time for clearing folders and reading the reward: an overloaded machine, not the normal case."""
+PROCESSES = 256
+"""At one time: more than suites start, few enough that a fork bomb leaves its neighbours room."""
 REWARD_LIMIT_BYTES = 65536
 """A reward file is a few bytes; a larger one is none."""
 LIFETIME_MARGIN_S = 300
@@ -413,6 +415,7 @@ class Grader:
             cpus=min(config.environment.cpus or Limits.cpus, float(os.cpu_count() or 1))
             * conditions.cpu_share,
             memory_bytes=(config.environment.memory_mb or 0) << 20 or 4 * GIB,
+            processes=PROCESSES,
             disk_bytes=(config.environment.storage_mb or 0) << 20 or Limits.disk_bytes,
             lifetime_s=int(solve_s + config.verifier.timeout_sec) + LIFETIME_MARGIN_S,
         )

@@ -38,7 +38,7 @@ def untold(environment: Environment, outcome: Outcome, start: Tree) -> dict[str,
     # What Python brings along is known to every solver.
     names = {n for n in outcome.names if n not in standard_names() and _squeezed(n) not in said}
     added = _added(outcome)
-    traced = _traced(environment)
+    traced = quoted(environment)
     found: dict[str, str] = {}
     for path, data in environment.files("tests"):
         if path in _OURS:
@@ -101,8 +101,8 @@ def _holds(start: Tree, word: str) -> bool:
     return any(word.encode() in data for _, data in start.files())
 
 
-def _traced(environment: Environment) -> set[str]:
-    """What the builder traced by words that the instruction really holds."""
+def quoted(environment: Environment) -> set[str]:
+    """What the builder traced by words that the instruction really holds: the headings."""
     data = environment.read(TRACE)
     if data is None:
         return set()

@@ -112,6 +112,26 @@ def test_a_verifier_that_always_passes_is_not_accepted(
     assert not list((tmp_path / "out").glob("voice-*")), "nothing unproven may be published"
 
 
+def test_words_that_came_when_the_work_was_done_give_it_away(
+    project: projects.Project, tmp_path: Path
+) -> None:
+    praise = "Lovely, it is the exclamation mark at the end that does it."
+    line = {**projects.claude_code(tmp_path)[0], "uuid": "u9", "parentUuid": "u5"}
+    line |= {"message": {"role": "user", "content": praise}}
+    with project.session.open("a") as session:
+        session.write(json.dumps(line) + "\n")
+    draft = projects.write_command({"instruction.md": f"{projects.PROMPT}\n\n{praise}\n"})
+    model = projects.recording(tmp_path / "r.json", f"{projects.good_draft()} && {draft}")
+    gate = GateSettings(only=("instruction",))
+    result = build_session(
+        project.session,
+        settings(project, tmp_path, model, gate=gate, budget=Budget(submissions=1)),
+    )
+    assert result.report is not None
+    check = result.report.check("instruction")
+    assert (check.verdict, praise in "".join(check.evidence)) == ("fail", True)
+
+
 def test_the_builder_may_ask_for_the_whole_gate_and_only_that_accepts_by_default(
     project: projects.Project, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ class Trial:
     @property
     def broken(self) -> list[str]:
         """Names of the verifier's checks that did not hold, from its output."""
-        return broken(self.grade.log) if self.grade is not None else []
+        return failed_checks(self.grade.log)[:MAX_BROKEN] if self.grade is not None else []
 
     def as_dict(self) -> dict[str, Any]:
         """For the report's details."""
@@ -96,12 +96,12 @@ def tried(
     return done
 
 
-def broken(log: str) -> list[str]:
+def failed_checks(log: str) -> list[str]:
     """Names of the checks that a verifier's output says did not hold, in order, without twins."""
     found: dict[str, None] = {}
     for match in _FAILED_LINE.finditer(log):
         found.setdefault(next(g for g in match.groups() if g).strip(), None)
-    return list(found)[:MAX_BROKEN]
+    return list(found)
 
 
 def survivor_id(diff: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 from agent.gate.demands import TRACE, untold
 from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import names_of_tests
 from agent.gate.said import Said, failed, listing, passed
-from agent.gate.trials import Trials
+from agent.gate.trace import Traced, trace
+from agent.gate.trials import Trials, Unready
+from agent.grading import NOP, ORACLE
 from agent.tree import Tree
 
 MIN_WORDS = 3
@@ -17,6 +20,8 @@ MIN_WORDS = 3
 MIN_COMMIT_CHARS = 7
 """git's shortest abbreviation in common use."""
 QUOTED_CHARS = 160
+MAX_TRACED = 200
+"""Checks that the report's details keep."""
 
 
 def instruction(trials: Trials) -> Said:
@@ -31,6 +36,11 @@ def instruction(trials: Trials) -> Said:
     quotation that does not stand there counts for nothing. A verifier that is `isolated` may leave
     none untraced; of an existing suite (`in-process`) they are listed, because parts of it that
     nobody asked for may name them.
+
+    Every check that the verifier names is traced as well: to the start state, where it holds
+    already, to a quotation, or to words that its name shares with the instruction. One that shares
+    none is listed for a person. What the user wrote only when all work was done tells how it came
+    out, so a line of that is a leak.
     """
     environment = trials.environment
     text = environment.instruction
@@ -40,7 +50,8 @@ def instruction(trials: Trials) -> Said:
     leaks: list[str] = []
     outcome = trials.outcome
     start = trials.start or Tree()
-    added = _added_lines(environment.read("provenance/instruction.json"))
+    record = environment.read("provenance/instruction.json")
+    added = _recorded(record, "added_lines")
     # What the user typed is no leak, whatever it is: lines that the builder added are judged.
     judged = text if added is None else "\n".join(added)
     lines = {line.strip(" \t>`*-") for line in judged.splitlines()}
@@ -56,6 +67,11 @@ def instruction(trials: Trials) -> Said:
             if added is not None and re.search(rf"\b{re.escape(name)}\b", judged)
         ]
     leaks += _hidden_tests(trials, judged, start)
+    leaks += [
+        f"a line that the user wrote only when the work was done: {line[:QUOTED_CHARS]}"
+        for line in _recorded(record, "afterwards") or []
+        if line.strip() and line.strip() in map(str.strip, text.splitlines())
+    ]
     kettle = environment.kettle
     for commit in kettle.outcome_commits if kettle else []:
         if len(commit) >= MIN_COMMIT_CHARS and commit[:MIN_COMMIT_CHARS] in text:
@@ -81,20 +97,41 @@ def instruction(trials: Trials) -> Said:
             marks,
             underspecified=demanded[:100],
         )
+    checks = _traced_checks(trials)
     summary = f"{len(words)} words; no provenance says which are the user's"
     if added is not None:
         summary = f"{len(words)} words, {len(added)} lines added to the user's"
     if demanded:
         summary += f"; underspecified: {len(demanded)}"
-    return passed(summary, gaps, marks, added=added, underspecified=demanded[:100])
+    untraced = [c.check for c in checks if c.by == "nothing"]
+    if untraced:
+        summary += f"; {len(untraced)} of {len(checks)} checks to be read"
+    return passed(
+        summary,
+        gaps,
+        listing(untraced, "Checks that share no word with the instruction:") if untraced else "",
+        marks,
+        added=added,
+        underspecified=demanded[:100],
+        checks=[asdict(c) for c in checks[:MAX_TRACED]],
+    )
 
 
-def _added_lines(record: bytes | None) -> list[str] | None:
+def _traced_checks(trials: Trials) -> list[Traced]:
+    try:
+        if not trials.core_works:
+            return []
+        return trace(trials.environment, trials.grade(NOP), trials.grade(ORACLE))
+    except Unready:
+        return []  # nothing is graded in this run
+
+
+def _recorded(record: bytes | None, what: str) -> list[str] | None:
     if record is None:
         return None
     try:
         said = json.loads(record)
-        lines = said["added_lines"]
+        lines = said[what]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return [str(line) for line in lines] if isinstance(lines, list) else None

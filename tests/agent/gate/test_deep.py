@@ -13,7 +13,7 @@ from agent.gate.candidates.exploits import EXPLOITS
 from agent.gate.candidates.exploits.page import page
 from agent.gate.candidates.mutants import mutants
 from agent.gate.candidates.partial import partials
-from agent.gate.candidates.trial import broken
+from agent.gate.candidates.trial import failed_checks
 from agent.gate.outcome import Outcome, compare
 from agent.gate.report import as_text
 from agent.tree import Entry, Tree
@@ -367,7 +367,7 @@ def test_checks_that_did_not_hold_are_read_from_the_usual_outputs() -> None:
         "FAILED tests/test_a.py::test_x - assert 1 == 2\n"
         "FAIL: test_y (test_b.T.test_y)\nnot ok 3 - adds up # time=1\n"
     )
-    assert broken(log) == [
+    assert failed_checks(log) == [
         "second: thing: 1 != 2",
         "tests/test_a.py::test_x",
         "test_y (test_b.T.test_y)",
