@@ -20,8 +20,9 @@ from agent.draft import Draft
 from agent.environment import Environment
 from agent.errors import DraftError, RepositoryError
 from agent.gitcommand import GitError
+from agent.gitrecords import SUBMODULE, SYMLINK
 from agent.grading import WORK_TREE
-from agent.repo import SUBMODULE, SYMLINK, Repository
+from agent.repo import Repository
 from agent.session.model import Session, Turn
 from agent.start_state import StartState, pack_start_state
 from agent.task_config import (

@@ -8,33 +8,38 @@ they may hold newlines. Objects that the clone lacks raise `RepositoryError`.
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
-
-import git
+from typing import Self
 
 from agent.clone import obtain, update
 from agent.errors import RepositoryError
-from agent.gitcommand import SHA, GitError, git_environment, run_git
+from agent.gitcommand import GitError, run_git
+from agent.gitobjects import Objects
+from agent.gitrecords import (
+    LOG,
+    RAW,
+    REVISION,
+    SUBMODULE,
+    ArchiveEntry,
+    Change,
+    Commit,
+    TreeEntry,
+    bytes_of,
+    changes_in,
+    commits_in,
+    full_name,
+    is_safe_path,
+    revision,
+    text_of,
+    tree_in,
+)
 from sandbox.cache import cache_dir
 
-MAX_BLOB_BYTES = 64 * 2**20
-"""A larger file is not read into memory; sources are far smaller."""
-DRAIN_BYTES = 2**20
-"""Bytes read at a time of an object that is thrown away."""
 MAX_ARCHIVE_FILES = 200_000
 """A tree with more entries is no start state that a container could work with."""
-CACHED_TREES = 20_000
-"""Tree objects kept parsed: neighbouring commits share nearly all of theirs."""
-
 PRIVATE_REFS = (
     "refs/heads/entire/*",
     "refs/entire/*",
@@ -45,66 +50,6 @@ PRIVATE_REFS = (
 )
 """References that are no work on the project: tools' transcripts, notes, a host's trial merges."""
 
-REGULAR, EXECUTABLE, SYMLINK, SUBMODULE, FOLDER = "100644", "100755", "120000", "160000", "40000"
-"""Modes of tree entries."""
-
-_TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): +(\S.*)$")
-_REV = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9_./@{}^~+-]{0,250}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What a commit says about itself; author, dates and message are claims."""
-
-    sha: str
-    tree: str
-    parents: tuple[str, ...]
-    author: str
-    email: str
-    authored: datetime
-    committed: datetime
-    zone: timedelta
-    """How far the author's clock was ahead of UTC."""
-    subject: str
-    body: str
-
-    @property
-    def trailers(self) -> list[tuple[str, str]]:
-        """`Key: value` lines of the message's last paragraph, such as Co-Authored-By."""
-        last = self.body.rstrip().split("\n\n")[-1] if self.body.strip() else ""
-        return [(m[1], m[2]) for line in last.splitlines() if (m := _TRAILER.match(line))]
-
-
-class Change(NamedTuple):
-    """One file that a commit changed against its first parent; empty names mean absent."""
-
-    path: str
-    old_mode: str
-    old: str
-    new_mode: str
-    new: str
-
-
-class TreeEntry(NamedTuple):
-    """One file of a tree."""
-
-    mode: str
-    sha: str
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveEntry:
-    """One file of a tree with its content; for a symbolic link, `data` is its target."""
-
-    path: str
-    mode: str
-    data: bytes = field(repr=False)
-
-    @property
-    def is_symlink(self) -> bool:
-        """True for a symbolic link."""
-        return self.mode == SYMLINK
-
 
 class Repository:
     """A bare clone; use it as a context manager, or `close` it."""
@@ -112,12 +57,7 @@ class Repository:
     def __init__(self, place: Path, source: str | Path) -> None:
         self.place = place
         self.source = source
-        # GitPython keeps one `git cat-file --batch` running, which makes many small reads cheap.
-        # Not through `git.Repo`: when that is collected, it ends the process of whoever shares it.
-        self._git = git.Git(place)
-        self._git.update_environment(**git_environment(place))
-        self._lock = threading.Lock()
-        self._read_tree = lru_cache(CACHED_TREES)(self._parse_tree)
+        self._objects = Objects(place, source)
         self._all: list[Commit] | None = None
         self._updated = False
 
@@ -136,7 +76,7 @@ class Repository:
 
     def close(self) -> None:
         """Ends the helper process."""
-        self._git.clear_cache()
+        self._objects.close()
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +106,7 @@ class Repository:
         Raises:
             RepositoryError: the history has no such commit, or the abbreviation is ambiguous.
         """
-        if _REV.match(rev) and ".." not in rev:
+        if REVISION.match(rev) and ".." not in rev:
             for attempt in range(2 if fetch else 1):
                 if attempt:
                     self.update(rev)
@@ -195,7 +135,7 @@ class Repository:
         """Every reference of the project itself, with the commit it leads to."""
         out = self.run("for-each-ref", "--format=%(objectname) %(*objectname) %(refname)")
         found: dict[str, str] = {}
-        for line in _text(out).splitlines():
+        for line in text_of(out).splitlines():
             name, peeled, ref = line.split(" ", 2)
             if not any(fnmatchcase(ref, pattern) for pattern in PRIVATE_REFS):
                 found[ref] = peeled or name
@@ -229,16 +169,7 @@ class Repository:
             limit: how many at most.
             first_parent: follows only the first parent of a merge.
         """
-        arguments = [
-            "log",
-            "-z",
-            "--no-color",
-            "--no-show-signature",
-            "--no-mailmap",
-            "--encoding=UTF-8",
-            "--date=raw",
-        ]
-        arguments += ["--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%ad%x00%ct%x00%B"]
+        arguments = ["log", *LOG]
         arguments += [f"--max-count={limit}"] if limit is not None else []
         arguments += ["--first-parent"] if first_parent else []
         if tips is None:
@@ -247,10 +178,9 @@ class Repository:
         if tips is not None and not tips:
             return []
         out = self.run(
-            *arguments, "--stdin", stdin="".join(f"{r}\n" for r in map(_rev, revs)).encode()
+            *arguments, "--stdin", stdin="".join(f"{r}\n" for r in map(revision, revs)).encode()
         )
-        fields = out.split(b"\0")
-        return [_commit(fields[i : i + 8]) for i in range(0, len(fields) - 7, 8)]
+        return commits_in(out)
 
     def all_commits(self) -> Sequence[Commit]:
         """Every commit of the project, newest first by commit date; read once."""
@@ -264,45 +194,26 @@ class Repository:
 
     def changes(self, shas: Iterable[str]) -> dict[str, list[Change]]:
         """The files that commits change against their first parents; none for merges."""
-        names = [_full(sha) for sha in shas]
+        names = [full_name(sha) for sha in shas]
         out = self.run(
-            *("diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--no-renames", "--no-abbrev"),
+            *("diff-tree", "--stdin", "--root", *RAW),
             stdin="".join(f"{sha}\n" for sha in names).encode(),
         )
         found: dict[str, list[Change]] = {sha: [] for sha in names}
-        into: list[Change] = []
-        parts = iter(out.split(b"\0"))
-        for part in parts:
-            if part.startswith(b":"):
-                old_mode, new_mode, old, new, _ = part[1:].decode().split(" ")
-                into.append(_change(_text(next(parts)), old_mode, old, new_mode, new))
-            elif part:
-                into = found.setdefault(part.decode().strip(), [])
+        for sha, change in changes_in(out):
+            found[sha].append(change)
         return found
 
     def changed(self, a: str, b: str) -> list[Change]:
         """The files that differ between two commits or trees."""
-        out = self.run(
-            "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", _rev(a), _rev(b)
-        )
-        parts = iter(out.split(b"\0"))
-        found = []
-        for part in parts:
-            if part.startswith(b":"):
-                old_mode, new_mode, old, new, _ = part[1:].decode().split(" ")
-                found.append(_change(_text(next(parts)), old_mode, old, new_mode, new))
-        return found
+        return [
+            change
+            for _, change in changes_in(self.run("diff-tree", *RAW, revision(a), revision(b)))
+        ]
 
     def tree(self, rev: str) -> dict[str, TreeEntry]:
         """Every file of a commit's tree, by path, submodules included."""
-        out = self.run("ls-tree", "-r", "-z", "--full-tree", _rev(rev))
-        found: dict[str, TreeEntry] = {}
-        for line in out.split(b"\0"):
-            if line:
-                head, path = line.split(b"\t", 1)
-                mode, _, sha = head.decode().split(" ")
-                found[_text(path)] = TreeEntry(mode, sha)
-        return found
+        return tree_in(self.run("ls-tree", "-r", "-z", "--full-tree", revision(rev)))
 
     def entry(self, tree: str, path: str) -> TreeEntry | None:
         """One file of a tree, found through cached tree objects.
@@ -311,15 +222,7 @@ class Repository:
             tree: full name of a tree (`Commit.tree`).
             path: the file's path; folders and submodules count as absent.
         """
-        at = tree
-        names = path.split("/")
-        for name in names[:-1]:
-            found = self._read_tree(at).get(name)
-            if found is None or found.mode != FOLDER:
-                return None
-            at = found.sha
-        last = self._read_tree(at).get(names[-1])
-        return last if last is not None and last.mode not in (FOLDER, SUBMODULE) else None
+        return self._objects.entry(tree, path)
 
     def blob(self, sha: str) -> bytes:
         """A file's content by the blob's name.
@@ -327,7 +230,7 @@ class Repository:
         Raises:
             RepositoryError: the clone lacks it, or it is larger than MAX_BLOB_BYTES.
         """
-        return self._object(sha, "blob")
+        return self._objects.blob(sha)
 
     def read(self, rev: str, path: str) -> bytes | None:
         """A file's content in a commit, or None when the commit has no such file."""
@@ -365,7 +268,7 @@ class Repository:
             raise RepositoryError(
                 f"Commit {rev} has {len(tree)} files; at most {MAX_ARCHIVE_FILES} are handled."
             )
-        for path in sorted(tree, key=_bytes):
+        for path in sorted(tree, key=bytes_of):
             mode, sha = tree[path]
             if not is_safe_path(path):
                 raise RepositoryError(
@@ -381,7 +284,7 @@ class Repository:
     def is_ancestor(self, a: str, b: str) -> bool:
         """True when commit `a` is `b` or one of its ancestors."""
         try:
-            self.run("merge-base", "--is-ancestor", _rev(a), _rev(b))
+            self.run("merge-base", "--is-ancestor", revision(a), revision(b))
         except GitError as error:
             if error.code == 1 and not error.stopped:
                 return False
@@ -391,14 +294,14 @@ class Repository:
     def merge_base(self, a: str, b: str) -> str | None:
         """The best common ancestor of two commits, or None when they share nothing."""
         try:
-            return self.run("merge-base", _rev(a), _rev(b)).decode().split()[0]
+            return self.run("merge-base", revision(a), revision(b)).decode().split()[0]
         except GitError:
             return None
 
     def version(self, rev: str) -> str | None:
         """The nearest tag with the distance to it, such as `v1.2-3-gabc1234`; None without tags."""
         try:
-            return _text(self.run("describe", "--tags", _rev(rev))).strip()
+            return text_of(self.run("describe", "--tags", revision(rev))).strip()
         except GitError:
             return None
 
@@ -425,36 +328,6 @@ class Repository:
     def _tree_of(self, rev: str) -> str:
         return self.commit(rev).tree
 
-    def _object(self, sha: str, kind: str) -> bytes:
-        name = _full(sha)
-        with self._lock:
-            try:
-                _, found, size, stream = self._git.stream_object_data(name)
-            except ValueError as error:
-                raise RepositoryError(f"The clone of {self.source} lacks {kind} {sha}.") from error
-            if _word(found) == kind and size <= MAX_BLOB_BYTES:
-                data: bytes = stream.read()
-                return data
-            while stream.read(DRAIN_BYTES):
-                pass  # what was begun must be read to its end before the next object
-        raise RepositoryError(
-            f"Object {sha} of {self.source} is not read: it is a {_word(found)} of {size} bytes."
-        )
-
-    def _parse_tree(self, sha: str) -> dict[str, TreeEntry]:
-        data = self._object(sha, "tree")
-        width = len(sha) // 2
-        found: dict[str, TreeEntry] = {}
-        at = 0
-        while at < len(data):
-            space = data.index(b" ", at)
-            end = data.index(b"\0", space)
-            found[_text(data[space + 1 : end])] = TreeEntry(
-                data[at:space].decode(), data[end + 1 : end + 1 + width].hex()
-            )
-            at = end + 1 + width
-        return found
-
 
 def diff_arguments(a: str, b: str, paths: Sequence[str] | None = None) -> list[str | bytes]:
     """The git command for a patch between two commits or trees, the same under any configuration.
@@ -466,77 +339,5 @@ def diff_arguments(a: str, b: str, paths: Sequence[str] | None = None) -> list[s
     """
     arguments = ["diff-tree", "-p", "-r", "--binary", "--full-index", "--no-renames"]
     arguments += ["--no-ext-diff", "--no-textconv", "--no-color"]
-    arguments += ["--src-prefix=a/", "--dst-prefix=b/", _rev(a), _rev(b), "--"]
-    return [*arguments, *(_bytes(path) for path in paths or ())]
-
-
-def is_safe_path(path: str) -> bool:
-    """True when a path of a tree can be unpacked below a folder without leaving it."""
-    names = path.split("/")
-    return "\0" not in path and not any(
-        name in ("", ".", "..") or name.lower().rstrip(". ") == ".git" for name in names
-    )
-
-
-def _commit(fields: Sequence[bytes]) -> Commit:
-    sha, tree, parents, author, email, authored, committed, message = map(_text, fields)
-    subject, _, body = message.strip("\n").partition("\n")
-    return Commit(
-        sha=sha.strip(),
-        tree=tree,
-        parents=tuple(parents.split()),
-        author=author,
-        email=email,
-        authored=_time(authored.split(" ")[0]),
-        committed=_time(committed),
-        zone=_zone(authored),
-        subject=subject,
-        body=body.strip("\n"),
-    )
-
-
-def _change(path: str, old_mode: str, old: str, new_mode: str, new: str) -> Change:
-    def there(name: str) -> str:
-        return "" if set(name) == {"0"} else name
-
-    return Change(path, there(old_mode), there(old), there(new_mode), there(new))
-
-
-def _time(seconds: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
-
-
-def _zone(raw: str) -> timedelta:
-    found = re.search(r" ([+-])(\d\d)(\d\d)$", raw)
-    if not found:
-        return timedelta()
-    ahead = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    return ahead if found[1] == "+" else -ahead
-
-
-def _full(sha: str) -> str:
-    if not SHA.match(sha):
-        raise RepositoryError(f"{sha[:80]!r} is not a full object name.")
-    return sha
-
-
-def _rev(rev: str) -> str:
-    if not _REV.match(rev.lstrip("^")):
-        raise RepositoryError(f"{rev[:80]!r} is not a revision.")
-    return rev
-
-
-def _word(word: str | bytes) -> str:
-    # GitPython's annotations say text where some of its versions give bytes.
-    return word.decode() if isinstance(word, bytes) else word
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    arguments += ["--src-prefix=a/", "--dst-prefix=b/", revision(a), revision(b), "--"]
+    return [*arguments, *(bytes_of(path) for path in paths or ())]

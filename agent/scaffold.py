@@ -16,8 +16,9 @@ from jinja2 import Environment as Templates
 from jinja2 import StrictUndefined
 
 from agent.errors import RepositoryError
+from agent.gitrecords import SUBMODULE, SYMLINK
 from agent.project import Project, is_test_path
-from agent.repo import SUBMODULE, SYMLINK, Repository
+from agent.repo import Repository
 from agent.verifier import kit_files
 
 BUN_VERSION = "1.3.8"

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agent.gitrecords import SYMLINK, is_safe_path
 from agent.origin.evidence import Paths, loose_patches, may_write
 from agent.origin.hunks import EditError, apply_hunks
 from agent.origin.overlay import like
 from agent.origin.start import StartState
-from agent.repo import SYMLINK, Repository, is_safe_path
+from agent.repo import Repository
 from agent.session.model import Edit, Session
 
 MAX_FILE_CHARS = 32 * 2**20

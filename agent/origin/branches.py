@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agent.repo import Commit, Repository
+from agent.gitrecords import Commit
+from agent.repo import Repository
 from agent.session.model import Session
 from agent.session.raw import word_set
 

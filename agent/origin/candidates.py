@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.gitrecords import Commit
 from agent.origin.branches import Branch, branch_of
 from agent.origin.carried import carried
 from agent.origin.contents import Comparison, Fit
 from agent.origin.evidence import Evidence
-from agent.repo import Commit, Repository
+from agent.repo import Repository
 from agent.session.model import Session
 
 CLOCK_SLACK = timedelta(seconds=5)

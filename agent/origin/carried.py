@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agent.errors import RepositoryError
-from agent.repo import Change, Repository
+from agent.gitrecords import Change
+from agent.repo import Repository
 from agent.session.model import Session
 
 MIN_PROMPT_CHARS = 30

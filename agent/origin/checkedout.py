@@ -16,8 +16,9 @@ from datetime import datetime
 
 from agent.errors import RepositoryError
 from agent.gitcommand import GitError
+from agent.gitrecords import Commit
 from agent.origin.gitsteps import MAX_COMMAND_CHARS, Step, inside, moves, plain_folder, steps
-from agent.repo import Commit, Repository
+from agent.repo import Repository
 from agent.session.model import Command, Session
 
 MAX_OUTPUT_CHARS = 200_000

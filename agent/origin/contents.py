@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from agent.errors import RepositoryError
 from agent.gitcommand import GitError
+from agent.gitrecords import SYMLINK
 from agent.origin.evidence import REDACTED, Evidence, Sighting
-from agent.repo import SYMLINK, Repository
+from agent.repo import Repository
 
 
 def holds(repository: Repository, tree: str, value: str) -> bool:

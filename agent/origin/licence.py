@@ -19,7 +19,8 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import BaseModel, ConfigDict
 
 from agent.errors import RepositoryError
-from agent.repo import SYMLINK, Repository
+from agent.gitrecords import SYMLINK
+from agent.repo import Repository
 
 MAX_TEXT_BYTES = 200_000
 """A longer file is no licence; the GPL has 35 kB."""

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.errors import RepositoryError
+from agent.gitrecords import Change, Commit
 from agent.origin.additions import additions
 from agent.origin.carried import carried
 from agent.origin.contents import text_lines
 from agent.origin.evidence import Evidence
 from agent.origin.traits import Traits, words_of
-from agent.repo import Change, Commit, Repository
+from agent.repo import Repository
 from agent.session.model import Session
 
 MAX_READ = 80

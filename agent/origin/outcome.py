@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.gitrecords import Commit
 from agent.origin.attempt import replay
 from agent.origin.candidates import CLOCK_SLACK
 from agent.origin.evidence import Evidence, Paths, collect, task_end
@@ -24,7 +25,7 @@ from agent.origin.together import group_score, group_signals, joined
 from agent.origin.traits import Traits, traits_of
 from agent.origin.twins import without_twins
 from agent.project import is_test_path
-from agent.repo import Commit, Repository
+from agent.repo import Repository
 from agent.session.model import Session
 
 HORIZON = timedelta(days=45)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from agent.errors import RepositoryError
 from agent.gitcommand import GitError
+from agent.gitrecords import SYMLINK, is_safe_path
 from agent.origin.contents import matches, text_lines
 from agent.origin.differences import Differences, applied
 from agent.origin.evidence import Evidence, Sighting
-from agent.repo import SYMLINK, Repository, is_safe_path
+from agent.repo import Repository
 
 MAX_OVERLAY_BYTES = 16 * 2**20
 """Bound on the uncommitted work that is laid over a commit."""

@@ -18,8 +18,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.gitcommand import GitError
+from agent.gitrecords import EXECUTABLE, REGULAR, is_safe_path
 from agent.origin.start import StartState
-from agent.repo import EXECUTABLE, REGULAR, Repository, diff_arguments, is_safe_path
+from agent.repo import Repository, diff_arguments
 
 Method = Literal["range", "picked", "restricted"]
 

@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RepositoryError
+from agent.gitrecords import Commit
 from agent.origin.candidates import FIRST_COMMITS, StartCandidate, candidate_of, rank
 from agent.origin.checkedout import checked_out
 from agent.origin.contents import Comparison, holds
@@ -23,7 +24,7 @@ from agent.origin.differences import differences
 from agent.origin.evidence import Evidence, Paths, collect
 from agent.origin.overlay import Overlay, overlay_of
 from agent.origin.times import began, zone_shift
-from agent.repo import Commit, Repository
+from agent.repo import Repository
 from agent.scrub import Scrubber
 from agent.session.model import Session
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agent.repo import Commit
+from agent.gitrecords import Commit
 from agent.session.model import Session
 
 NEAR = timedelta(days=3)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import RepositoryError
-from agent.repo import Repository, is_safe_path
+from agent.gitrecords import is_safe_path
+from agent.repo import Repository
 from tests.agent.origin.conftest import Project, opened
 
 
