@@ -233,8 +233,10 @@ def _grade(
         say("gold differs", "" if start.changes != gold.changes else "gold is the start state")
         same = [k.name for k in known[1:] if k.candidate == start or not _moves(k)]
         say("candidates differ", f"nothing is changed by {', '.join(same)}" if same else "")
-        for one in known:
-            result.grades.append(_graded(grader, one))
+        result.grades += [_graded(grader, one) for one in known if one.role != "exploit"]
+        if not result.problems:
+            # Cheats take most of the time, and tell nothing of an item that is wrong already.
+            result.grades += [_graded(grader, one) for one in known if one.role == "exploit"]
 
 
 def _moves(known: bank.Known) -> bool:

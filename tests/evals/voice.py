@@ -53,7 +53,8 @@ language = "python"
 reasons = ["trivial"]
 why = "one character"
 """
-_JUDGE = """\
+_JUDGE = f"""\
+# {CANARY}
 import kit
 
 word = kit.words(1)[0]

@@ -19,6 +19,9 @@ TEST = "import unittest\n\nfrom adder import add\n\n\nclass Adds(unittest.TestCa
 TEST += "    def test_adds(self):\n        self.assertEqual(add(1, 2), 3)\n"
 HANGS = "import time\nimport unittest\n\n\nclass Hangs(unittest.TestCase):\n"
 HANGS += "    def test_hangs(self):\n        time.sleep(600)\n"
+ORDERED = "import unittest\n\nSEEN = []\n\n\nclass Ordered(unittest.TestCase):\n"
+ORDERED += "    def test_a(self):\n        SEEN.append(1)\n\n"
+ORDERED += "    def test_b(self):\n        self.assertEqual(SEEN, [1])\n"
 PATCH = """\
 --- a/adder.py
 +++ b/adder.py
@@ -40,6 +43,7 @@ def box(engine: Engine, workbench: str) -> Iterator[Sandbox]:
         sandbox.put("/workbench/draft/solution/oracle.patch", PATCH.encode())
         sandbox.put("/workbench/draft/tests/files/test_adder.py", TEST.encode())
         sandbox.put("/workbench/draft/tests/files/test_slow.py", HANGS.encode())
+        sandbox.put("/workbench/draft/tests/files/test_ordered.py", ORDERED.encode())
         made = sandbox.run(
             "cd /workbench/repo && git init -q . && git add -A && "
             "git -c user.name=D -c user.email=d@example.org commit -qm one && "
@@ -61,6 +65,12 @@ def test_a_neighbour_that_hangs_costs_the_neighbours_and_not_the_comparison(box:
     output, summary = compare(box, "--neighbours test_slow.py --tests test_adder.py")
     assert "takes more than 3 s" in output
     assert (summary["fail_to_pass"], summary["files"]) == (1, 1)
+
+
+def test_a_test_that_minds_the_order_is_left_out(box: Sandbox) -> None:
+    output, summary = compare(box, "--neighbours test_ordered.py --tests test_adder.py")
+    assert (summary["fail_to_pass"], summary["pass_to_pass"], summary["unreliable"]) == (1, 1, 1)
+    assert "test_b" in output
 
 
 def test_tests_that_do_not_end_are_said_to_run_out_of_time(box: Sandbox) -> None:

@@ -5,8 +5,9 @@
 Makes /tmp/states/start (the draft's start commit and start.patch) and /tmp/states/after (the same
 with solution/ applied). Each in turn becomes /app, where the project is installed in place, the
 draft's tests/files are laid over it, and the kit's own runner (tests/suites.py) runs the test
-files, on the outcome's state several times. Writes tests/expected.json for judge.py. Tests whose
-result varies are left out and named. Prints a summary; the last line is JSON.
+files, on the outcome's state several times, the last time in reversed order, in another time zone
+and with another hash seed. Writes tests/expected.json for judge.py. Tests whose result varies are
+left out and named. Prints a summary; the last line is JSON.
 
 It ends in time: a run has a limit, and where running the neighbours, too, would take more than is
 left of the whole, it stays with the outcome's own tests and says so.
@@ -30,6 +31,13 @@ STATES = pathlib.Path("/tmp/states")
 WORK_TREE = pathlib.Path("/app")
 REPEATS = 3
 """Runs on the outcome's state; a test that fails in one of them is left out as unreliable."""
+OTHERWISE = {
+    "KIT_ORDER": "reversed",
+    "KIT_HASH_SEED": "4711",
+    "TZ": "Pacific/Kiritimati",
+    "LANG": "C",
+}
+"""What the last run changes, as the gate does: a verdict that minds it is none."""
 RUN_S = 100.0
 """Seconds for one run of the tests: five of them fit into TOTAL_S."""
 TOTAL_S = 540.0
@@ -74,8 +82,13 @@ def make_states() -> tuple[pathlib.Path, pathlib.Path]:
     return start, after
 
 
-def suite(tree: pathlib.Path, given: argparse.Namespace, files: list[str]) -> dict[str, Any]:
-    """Run test files on a state; returns the report of tests/suites.py."""
+def suite(
+    tree: pathlib.Path,
+    given: argparse.Namespace,
+    files: list[str],
+    changed: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run test files on a state, with changed variables; returns the report of tests/suites.py."""
     shutil.rmtree(WORK_TREE, ignore_errors=True)
     shutil.copytree(tree, WORK_TREE, symlinks=True)
     overlay = DRAFT / "tests" / "files"
@@ -84,7 +97,8 @@ def suite(tree: pathlib.Path, given: argparse.Namespace, files: list[str]) -> di
     argv += ["--overlay", str(overlay)] if overlay.is_dir() else []
     for argument in given.arg:
         argv += [f"--arg={argument}"]
-    done = subprocess.run([*argv, *files], capture_output=True)
+    environment = {**os.environ, **(changed or {})}
+    done = subprocess.run([*argv, *files], env=environment, capture_output=True)
     try:
         report: dict[str, Any] = json.loads(done.stdout.decode(errors="replace").splitlines()[-1])
     except (ValueError, IndexError):
@@ -122,8 +136,8 @@ def compare(
         )
     before = suite(start, given, files)
     steady = passed(first)
-    for _ in range(REPEATS - 1):
-        steady &= passed(suite(after, given, files))
+    for number in range(2, REPEATS + 1):
+        steady &= passed(suite(after, given, files, OTHERWISE if number == REPEATS else None))
     unreliable = sorted(passed(first) - steady)
     return first, before, steady, unreliable
 

@@ -1,0 +1,90 @@
+"""The audit against items that are sound and items that are not; their containers are real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evals.audit import Audit, audit, audit_all
+from evals.item import Item, load
+from sandbox.engine import Engine
+from tests.evals import voice
+
+BANK = "truth/bank.toml"
+WRONG = "text.upper() + '?'"
+"""How a wrong solution of the bank ends."""
+RIGHT = "f'{text.upper()}!'"
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], Item]:
+    """Makes the small item with a text in one of its files replaced; results are kept apart."""
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+
+    def make(file: str = BANK, old: str = "", new: str = "") -> Item:
+        item = voice.make(tmp_path / "items")
+        text = (item.folder / file).read_text()
+        assert old in text
+        (item.folder / file).write_text(text.replace(old, new) if old else text + new)
+        return load(item.folder)
+
+    return make
+
+
+def problems(audited: Audit) -> list[str]:
+    assert audited.status == "unhealthy"
+    return audited.problems
+
+
+def test_a_sound_item_is_healthy_and_not_audited_twice(
+    changed: Callable[..., Item], engine: Engine
+) -> None:
+    item = changed()
+    first = audit(item, engine)
+    assert (first.status, first.problems) == ("healthy", [])
+    assert (first.count("right"), first.count("wrong")) == ("3", "5")
+    (again,) = audit_all([item])
+    assert again.cached
+    assert again.grades == first.grades
+
+
+def test_a_wrong_solution_that_is_right_is_named(
+    changed: Callable[..., Item], engine: Engine
+) -> None:
+    (problem,) = problems(audit(changed(BANK, WRONG, "text.upper() + '!' * 1"), engine))
+    assert problem.startswith("wrong: another mark: should fail, but: reward 1")
+
+
+def test_an_alternative_that_fails_is_named_with_what_the_judge_saw(
+    changed: Callable[..., Item], engine: Engine
+) -> None:
+    (problem,) = problems(audit(changed(BANK, RIGHT, "f'{text.upper()}'"), engine))
+    assert problem.startswith("right: exclaims by formatting: should pass, but: ")
+    assert "FAIL shouts" in problem
+
+
+def test_a_judge_that_accepts_everything_is_named(
+    changed: Callable[..., Item], engine: Engine
+) -> None:
+    judge = "truth/verifier/judge.py"
+    line = 'kit.check("shouts", kit.call_python("voice", "shout", [word]) == word.upper() + "!")'
+    found = problems(audit(changed(judge, line, f'kit.check("x", True)  # {voice.CANARY}'), engine))
+    assert any(problem.startswith("nop: should fail") for problem in found)
+    assert sum(problem.startswith("wrong: ") for problem in found) == 5
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("session.jsonl", "please fix it", f"please fix it {voice.CANARY}", "stands in session"),
+        ("begin/LICENSE", "", voice.CANARY, "recipe: "),
+        ("truth.toml", "concatenat", "HEY!", "the user says what `leaks` forbids"),
+    ],
+)
+def test_what_would_tell_a_builder_the_truth_is_named(
+    changed: Callable[..., Item], engine: Engine, file: str, old: str, new: str, says: str
+) -> None:
+    found = problems(audit(changed(file, old, new), engine))
+    assert any(says in problem for problem in found), found
