@@ -72,24 +72,26 @@ def build(
       python -m agent build session.jsonl -m anthropic:claude-sonnet-4-5 --dollars 3 --json
     """
     from agent.budget import Budget
-    from agent.build import BuildSettings, build_session
     from agent.console import Progress
     from agent.gate import GateSettings
+    from agent.library import build as run_build
     from agent.summary import show_build
 
-    settings = BuildSettings(
-        repo=repo,
-        model=model,
-        out=to,
-        budget=Budget(
-            turns=turns, tokens=tokens, dollars=dollars, minutes=minutes, submissions=submissions
-        ),
-        gate=GateSettings(repeats=repeats, depth=depth.value),
-        fresh=fresh,
-        anyway=anyway,
+    budget = Budget(
+        turns=turns, tokens=tokens, dollars=dollars, minutes=minutes, submissions=submissions
     )
-    with Progress(err, budget=settings.budget, quiet=quiet) as progress:
-        result = build_session(session, settings, on_event=progress.show)
+    with Progress(err, budget=budget, quiet=quiet) as progress:
+        result = run_build(
+            session,
+            repo=repo,
+            model=model,
+            out=to,
+            budget=budget,
+            gate=GateSettings(repeats=repeats, depth=depth.value),
+            fresh=fresh,
+            anyway=anyway,
+            on_event=progress.show,
+        )
     if as_json:
         print_json(result.as_dict())
     else:

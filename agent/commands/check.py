@@ -52,25 +52,24 @@ def check(
     from agent.console import Progress
     from agent.environment import Environment
     from agent.errors import InputError
-    from agent.gate import GateSettings
-    from agent.gate import run as run_gate
     from agent.gate.page import as_html
     from agent.gate.report import as_table, write_report
+    from agent.library import check as run_gate
     from agent.progress import GateProgress, PhaseStarted
-    from sandbox.engine import Engine
 
     subject = Environment.load(environment)
     if html is not None and (html.is_dir() or not html.parent.is_dir()):
         raise InputError(
             f"{html} cannot be written. Give the name of a file in a folder that exists."
         )
-    with Progress(err, quiet=quiet) as progress, Engine.connect() as engine:
+    with Progress(err, quiet=quiet) as progress:
         progress.show(PhaseStarted("gate", str(environment)))
         report = run_gate(
-            engine,
-            subject,
-            settings=GateSettings(repeats=repeats, budget_s=budget, depth=depth.value),
-            on_progress=lambda c: progress.show(GateProgress(c.name, c.verdict, c.summary)),
+            environment,
+            repeats=repeats,
+            budget_s=budget,
+            depth=depth.value,
+            on_check=lambda c: progress.show(GateProgress(c.name, c.verdict, c.summary)),
         )
     if write:
         write_report(subject, report)

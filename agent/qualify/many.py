@@ -115,23 +115,51 @@ def qualify_closely(
         ProviderError: the provider failed for good.
         SandboxError: the engine failed.
     """
+    repositories = Repositories(work.cache)
+    with closely(work, model=model, budget=budget, run_tests=run_tests, tell=tell) as (one, three):
+        for path in paths:
+            yield judge_file(path, work.repo, repositories.opened, trials=one, panel=three)
+
+
+@contextmanager
+def closely(
+    work: Work,
+    *,
+    model: str | None,
+    budget: Budget,
+    run_tests: bool,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator[tuple[Trials | None, Panel | None]]:
+    """What looks at sessions with sandboxes, as far as it is asked for; no engine without need.
+
+    Args:
+        work: where the conversations are kept.
+        model: names the sub-agents' model; None or `baseline` for no sub-agents.
+        budget: of each sub-agent.
+        run_tests: whether the outcome's tests are run.
+        tell: hears about progress.
+
+    Raises:
+        InputError: there is no such model.
+        SandboxError: the engine failed.
+    """
     from agent.models import open_model
     from sandbox.cache import cache_dir
     from sandbox.engine import Engine
 
     if model is not None:
         open_model(model)  # a wrong name is said before anything is judged
-    repositories = Repositories(work.cache)
+    spec = None if model == "baseline" else model
+    if spec is None and not run_tests:
+        yield None, None
+        return
     with Engine.connect() as engine:
-        panel = trials = None
-        if model is not None and model != "baseline":
-            spec = model
+        panel = None
+        if spec is not None:
+            named = spec
             folder = (work.cache or cache_dir()) / "panels"
-            panel = Panel(lambda role: open_model(spec), engine, folder, budget=budget, tell=tell)
-        if run_tests:
-            trials = Trials(engine)
-        for path in paths:
-            yield judge_file(path, work.repo, repositories.opened, trials=trials, panel=panel)
+            panel = Panel(lambda role: open_model(named), engine, folder, budget=budget, tell=tell)
+        yield (Trials(engine) if run_tests else None), panel
 
 
 def judge_file(
