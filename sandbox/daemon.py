@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -32,6 +33,19 @@ def open_client(timeout_s: float = REQUEST_S) -> docker.DockerClient:
         return docker.from_env(timeout=int(timeout_s))
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise EngineUnavailable(f"No container engine answers ({error}). {ADVICE}") from error
+
+
+def data_root() -> Path | None:
+    """Where the engine keeps images and containers; None if it is none of this machine's folders.
+
+    That is so for an engine elsewhere, and for one that does not answer.
+    """
+    try:
+        with closing(open_client()) as client:
+            root = Path(str(client.info().get("DockerRootDir") or ""))
+    except (SandboxError, docker.errors.DockerException, requests.exceptions.RequestException):
+        return None
+    return root if root.is_absolute() and root.is_dir() else None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from types import TracebackType
 from typing import Any
@@ -25,12 +26,16 @@ SESSION_CHARS = 50
 
 
 class Events(Listener):
-    """Prints events as JSON lines."""
+    """Prints events as JSON lines, to what is standard output when it is made."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout
 
     def event(self, name: str, **facts: Any) -> None:
         """See `Listener`."""
         record = {"event": name, "at": round(time.time(), 3), **facts}
-        print(json.dumps(record, default=str), flush=True)  # noqa: T201 (this is the output)
+        self._out.write(json.dumps(record, default=str) + "\n")
+        self._out.flush()
 
 
 class LiveTable(Listener):

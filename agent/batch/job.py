@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -83,12 +83,18 @@ class Job(Protocol):
         """Work on an entry from where it stands to its end; raises what is not the session's
         fault."""
 
+    def disks(self) -> Sequence[Path]:
+        """Folders of this machine, beside the work folder, whose disks the work fills."""
+
     def clean_up(self) -> None:
         """Remove what workers of this machine left that died."""
 
 
 class BuildJob:
     """Makes an environment of a session."""
+
+    def __init__(self) -> None:
+        self._disks: list[Path] | None = None
 
     def run(self, claim: Claim, desk: Desk) -> Ending:
         """See `Job`."""
@@ -103,6 +109,14 @@ class BuildJob:
                 return refusal
         desk.enter("building", verdict=verdict)
         return self._build(claim, desk)
+
+    def disks(self) -> Sequence[Path]:
+        """See `Job`: the engine's, where it is an engine of this machine that answers."""
+        from sandbox.daemon import data_root
+
+        if self._disks is None and (root := data_root()) is not None:
+            self._disks = [root]
+        return self._disks or []
 
     def clean_up(self) -> None:
         """Remove containers and images of dead workers."""

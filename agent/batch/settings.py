@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ ITEM_MINUTES = 60.0
 TURNS = 100
 SUBMISSIONS = 5
 LEAST_FREE_BYTES = 5 << 30
-"""On the disk of the work folder: less, and no build is begun."""
+"""On the disks of the work folder and of the container engine: less, and no build is begun."""
+LEAST_FREE_MEMORY_BYTES = 1 << 30
+"""Of memory: less, and no build is begun; the kernel would end what runs already."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class BatchSettings:
         repeats: how often the gate grades nop and oracle.
         max_attempts: failed attempts before a session is set aside.
         lease_s: seconds of silence after which a worker counts as dead.
-        least_free_bytes: on the disk of `work`: less, and nothing is begun.
+        least_free_bytes: on the disks of `work` and of the engine: less, and nothing is begun.
+        least_free_memory_bytes: of memory: less, and nothing is begun.
     """
 
     queue: str
@@ -62,7 +65,8 @@ class BatchSettings:
     repeats: int = 3
     max_attempts: int = MAX_ATTEMPTS
     lease_s: float = LEASE_S
-    least_free_bytes: int = field(default=LEAST_FREE_BYTES)
+    least_free_bytes: int = LEAST_FREE_BYTES
+    least_free_memory_bytes: int = LEAST_FREE_MEMORY_BYTES
 
     @property
     def limits(self) -> Limits:

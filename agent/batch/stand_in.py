@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent.batch.job import Desk, Ending, keep_gated, publish_gated
@@ -67,6 +68,10 @@ class StandIn:
         assert ending is not None  # noqa: S101 (it was kept in the line before)
         phases = {"build": time.monotonic() - began}
         return Ending(ending.state, environment=ending.environment, phases=phases)
+
+    def disks(self) -> Sequence[Path]:
+        """See `agent.batch.job.Job`."""
+        return ()
 
     def clean_up(self) -> None:
         """See `agent.batch.job.Job`."""

@@ -85,6 +85,10 @@ class Watcher:
         listener: hears events and snapshots.
         workers: how many there should be.
         clock: a monotonic clock, in seconds.
+
+    Attributes:
+        finished: entries that the batch brought to an end so far.
+        interrupted: whether a person asked for the end.
     """
 
     def __init__(
@@ -108,7 +112,7 @@ class Watcher:
         self._began = clock()
         self._last_attempt = 0
         self._known: dict[int, tuple[str, str]] = {}
-        self._finished = self._accepted = 0
+        self.finished = self._accepted = 0
         self._notes: list[str] = []
         self.interrupted = False
 
@@ -136,13 +140,14 @@ class Watcher:
 
     def died(self, pid: int, why: str) -> int:
         """Free what a worker process of this machine held; how many entries that were."""
-        held = 0
-        for row in self._leases.running():
-            name = row["worker"]
-            if f"/{pid}-" in name and reaper.is_dead(name.partition("#")[2]):
-                held += self._leases.died(name, f"its worker died: {why}")
-                self._listener.event("freed", entry=row["id"], why=f"its worker died: {why}")
-        return held
+        freed = free_dead(self._leases, pid, why)
+        for number in freed:
+            self._listener.event("freed", entry=number, why=f"its worker died: {why}")
+        return len(freed)
+
+    def holding(self) -> int:
+        """How many entries workers of this batch hold."""
+        return sum(row["batch"] == self._batch for row in self._leases.running())
 
     def note(self, text: str) -> None:
         """Tell a person something."""
@@ -179,7 +184,7 @@ class Watcher:
             for row in rows:
                 self._last_attempt = row["id"]
                 final = row["state"] not in OPEN_STATES
-                self._finished += final
+                self.finished += final
                 self._accepted += row["state"] == "accepted"
                 self._listener.event(
                     "finished" if final else "again",
@@ -204,14 +209,14 @@ class Watcher:
         counts = entries.counts(self._database)
         seconds = self._clock() - self._began
         left = entries.open_count(counts)
-        rate = self._finished / seconds * 60 if seconds else 0.0
+        rate = self.finished / seconds * 60 if seconds else 0.0
         dollars, reserved = ledger.spent(self._database, f"batch:{self._batch}")
-        each = dollars / self._finished if self._finished else 0.0
+        each = dollars / self.finished if self.finished else 0.0
         return Snapshot(
             counts=counts,
             running=running,
             open=left,
-            finished=self._finished,
+            finished=self.finished,
             accepted=self._accepted,
             dollars=dollars,
             reserved=reserved,
@@ -234,6 +239,26 @@ class Watcher:
         if limits.day is not None:
             left.append(limits.day - ledger.spent(self._database, ledger.day_of(now))[0])
         return any(amount + ledger.ROUNDING < need for amount in left)
+
+
+def free_dead(leases: Leases, pid: int, why: str) -> list[int]:
+    """Free what a dead worker process of this machine held.
+
+    Args:
+        leases: of the queue.
+        pid: the process.
+        why: what it died of.
+
+    Returns:
+        The entries that it held.
+    """
+    freed: list[int] = []
+    for row in leases.running():
+        name = row["worker"]
+        if f"/{pid}-" in name and reaper.is_dead(name.partition("#")[2]):
+            leases.died(name, f"its worker died: {why}")
+            freed.append(row["id"])
+    return freed
 
 
 def sweep(database: Database, work: Path) -> int:

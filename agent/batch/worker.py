@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 from agent.batch.job import BuildJob, Desk, Ending, Job, discard
@@ -135,10 +136,9 @@ class Worker:
         """Work on one entry to its end; False when there was none to claim, or reason to wait."""
         if self._pace.wait_s() > 0:
             return False
-        work = self._settings.work_folder
-        work.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(work).free < self._settings.least_free_bytes:
-            self._tell(f"the disk of {work} is nearly full: nothing is begun")
+        self._settings.work_folder.mkdir(parents=True, exist_ok=True)
+        if why := self._no_room():
+            self._tell(f"{why}: nothing is begun")
             self._control.drain.wait(ENGINE_PAUSE_S)
             return False
         claim = self._leases.claim(self._name, batch=self._batch, limits=self._settings.limits)
@@ -146,6 +146,19 @@ class Worker:
             return False
         self._work_on(claim)
         return True
+
+    def _no_room(self) -> str:
+        """What this machine has too little of to begin a build; empty when there is enough.
+
+        Asked before a claim: sessions go to the workers of machines that have room.
+        """
+        for place in (self._settings.work_folder, *self._job.disks()):
+            if shutil.disk_usage(place).free < self._settings.least_free_bytes:
+                return f"the disk of {place} is nearly full"
+        free = _free_memory_bytes()
+        if free is not None and free < self._settings.least_free_memory_bytes:
+            return f"only {free >> 20} MiB of memory are free"
+        return ""
 
     def _work_on(self, claim: Claim) -> None:
         folder = self._settings.work_folder / str(claim.id)
@@ -306,6 +319,16 @@ class _Heart:
 def _is_full(error: OSError) -> bool:
     """True when a disk was full; copying a folder reports its errors as texts without a number."""
     return error.errno in FULL or any(os.strerror(number) in str(error) for number in FULL)
+
+
+def _free_memory_bytes() -> int | None:
+    """Memory that new processes can have; None where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return next((int(kib) << 10 for kib in found), None)
 
 
 def interrupt() -> None:

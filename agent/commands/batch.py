@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import sys
+from contextlib import nullcontext, redirect_stdout
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,14 @@ from agent.commands.console import JsonOption, err, out, print_json
 from agent.commands.exits import EPILOG_EXIT_CODES, ExitCode
 from agent.commands.queue import QueueOption
 
+
+class Engine(StrEnum):
+    """Where workers run."""
+
+    local = "local"
+    ray = "ray"
+
+
 batch = typer.Typer(invoke_without_command=True, epilog=EPILOG_EXIT_CODES)
 
 
@@ -19,6 +29,13 @@ batch = typer.Typer(invoke_without_command=True, epilog=EPILOG_EXIT_CODES)
 def drain(
     context: typer.Context,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Builds at once.")] = 2,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Where they run. local: processes of this machine. ray: a Ray cluster "
+            "(docs/cluster.md)."
+        ),
+    ] = Engine.local,
     model: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +80,10 @@ def drain(
     min_free_gb: Annotated[
         float, typer.Option(min=0, help="Free disk below which nothing is begun, in GiB.")
     ] = 5,
+    min_free_memory_gb: Annotated[
+        float,
+        typer.Option(min=0, help="Free memory below which nothing is begun, in GiB."),
+    ] = 1,
     job: Annotated[str, typer.Option(hidden=True)] = "build",
     lease: Annotated[float, typer.Option(hidden=True, min=1)] = 60,
     queue: QueueOption = None,
@@ -81,12 +102,14 @@ def drain(
 
       python -m agent batch -w 8 -m anthropic:claude-opus-5-5 --max-cost 50 --item-cost 2
 
+      python -m agent batch --engine ray -w 64 --work /shared/work -o s3://lab/environments
+
       python -m agent batch report --html report.html
     """
     if context.invoked_subcommand is not None:
         return None
+    from agent.batch.crew import Crew, Hands
     from agent.batch.display import Events, LiveTable
-    from agent.batch.local import Crew
     from agent.batch.settings import BatchSettings, begin
     from agent.batch.worker import DATABASE_PATIENCE_S, job_named
     from agent.queue.database import Database, opened
@@ -109,14 +132,29 @@ def drain(
         max_attempts=max_attempts,
         lease_s=lease,
         least_free_bytes=int(min_free_gb * 2**30),
+        least_free_memory_bytes=int(min_free_memory_gb * 2**30),
     )
     job_named(job)
+    if engine is Engine.ray:
+        from agent.batch.cluster import ready
+
+        ready(settings)
     database = Database(url, patience_s=DATABASE_PATIENCE_S, create=False)
     number = begin(database, settings)
     table = LiveTable(err)
-    with nullcontext() if as_json else table:
-        listener = Events() if as_json else table
-        crew = Crew(database, settings, number, workers, until_empty=until_empty, listener=listener)
+    listener = Events() if as_json else table
+    # Ray prints what happens to its nodes; standard output is for events alone.
+    with redirect_stdout(sys.stderr), nullcontext() if as_json else table:
+        hands: Hands
+        if engine is Engine.ray:
+            from agent.batch.cluster import RayHands
+
+            hands = RayHands(settings, number, workers)
+        else:
+            from agent.batch.local import LocalHands
+
+            hands = LocalHands(settings, number, workers)
+        crew = Crew(database, settings, number, hands, until_empty=until_empty, listener=listener)
         ended = crew.run()
     database.close()
     return ExitCode.ACCEPTED if ended else ExitCode.INTERRUPTED

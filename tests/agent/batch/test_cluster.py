@@ -1,0 +1,186 @@
+"""A batch on a Ray cluster of two nodes, each some processes of this machine; one is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.batch.stand_in import STEPS
+from agent.cli import run
+from agent.queue import entries
+from agent.queue.artefacts import FolderStore
+from agent.queue.database import Database
+from agent.queue.leases import Leases
+from agent.queue.schema import Attempt
+from tests import postgres
+from tests.agent.batch.conftest import PATIENCE_S, Start, fill, pid_of
+from tests.agent.queue.conftest import server
+
+__all__ = ["server"]
+
+LEASE_S = 3
+SESSIONS = 8
+
+
+class Node:
+    """One node of a cluster: its processes, which all die together."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments),
+                *("--num-cpus=1", "--memory=4000000000", "--object-store-memory=80000000"),
+                *("--resources", json.dumps({"docker": 1}), "--disable-usage-stats"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+
+    def processes(self) -> set[int]:
+        """Every process of the node, workers of batches among them."""
+        parents: dict[int, int] = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (place / "stat").read_text().rpartition(")")[2].split()
+                parents[int(place.name)] = int(fields[1])
+        found = {self._process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found
+
+    def lose(self) -> None:
+        """The machine is gone, from one moment to the next."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """With a short path: a socket's name has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="kr-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Node]]:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("there is no Ray for this Python")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"127.0.0.1:{port}"
+    dashboard = "--include-dashboard=false"
+    both = [Node("--head", f"--port={port}", dashboard, f"--temp-dir={folder}")]
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        assert time.monotonic() < deadline, "the head of the cluster did not start"
+        time.sleep(0.1)
+    both.append(Node(f"--address={address}"))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    yield both
+    for node in both:
+        node.lose()
+
+
+@pytest.fixture
+def database(server: postgres.Postgres) -> Iterator[Database]:
+    """In the place of the other batches' SQLite."""
+    opened = Database(server.fresh("cluster"), patience_s=PATIENCE_S)
+    yield opened
+    opened.close()
+
+
+def test_a_lost_node_costs_nothing_but_its_last_steps(
+    nodes: list[Node], database: Database, start: Start, tmp_path: Path
+) -> None:
+    fill(database, SESSIONS, tmp_path)
+    batch = start(
+        *("--engine", "ray", "--workers", "2", "--work", str(tmp_path / "work")),
+        *("--job", "stand-in:1.5", "--until-empty", "--lease", str(LEASE_S)),
+    )
+    other = nodes[1]
+
+    def of_the_other(event: dict[str, object]) -> bool:
+        return event["event"] == "started" and pid_of(str(event["worker"])) in other.processes()
+
+    lost = batch.until(of_the_other)
+    other.lose()
+    freed = batch.until_event("freed", entry=lost["entry"])
+    assert "silent" in freed["why"]
+    assert batch.ended() == 0, batch.said()
+    assert entries.counts(database) == {"accepted": {"": SESSIONS}}
+    store = FolderStore(tmp_path / "out")
+    assert len(store.names()) == SESSIONS
+    for name in store.names():
+        journal = (tmp_path / "out" / name / "journal").read_text().split()
+        assert journal == [str(step) for step in range(STEPS)], "each step once, none lost"
+    rows = database.one(lambda c: c.execute(Attempt.__table__.select()).mappings().all())
+    tried = [(row["kind"], row["state"]) for row in rows if row["entry"] == lost["entry"]]
+    assert tried == [("worker-died", "building"), (None, "accepted")]
+    assert not list((tmp_path / "work").iterdir())
+
+    entries.retry(database, [1])
+    stopped = start(
+        *("--engine", "ray", "--workers", "2", "--work", str(tmp_path / "work")),
+        *("--job", "stand-in:600"),
+    )
+    stopped.until_event("started")
+    for words in ("finish what they do", "the workers stop"):
+        stopped.process.send_signal(signal.SIGINT)
+        stopped.until(lambda e, words=words: words in e.get("text", ""))  # type: ignore[misc]
+    assert stopped.ended() == 130, stopped.said()
+    assert Leases(database).running() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--queue", "{tmp}/queue.db", "--work", "{tmp}"), "PostgreSQL"),
+        (("--queue", "{url}"), "--work"),
+    ],
+)
+def test_what_many_machines_need_is_said(
+    arguments: tuple[str, ...],
+    said: str,
+    server: postgres.Postgres,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [one.format(tmp=tmp_path, url=server.url()) for one in arguments]
+    assert run(["batch", "--engine", "ray", *given]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['ray'] = None; from agent.cli import run; "
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    command = ["batch", "--engine", "ray", "--queue", str(tmp_path / "q.db"), "--work", "x"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "kettle[ray]" in done.stderr
+    assert "Traceback" not in done.stderr
