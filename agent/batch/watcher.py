@@ -25,6 +25,9 @@ from sandbox import reaper
 
 LIMIT = 500
 """Attempts read at a time."""
+RESTS = 20
+"""Times as long as it took to count the queue passes until it is counted again: with millions of
+entries counting takes a second, and nobody needs it twice a second."""
 
 
 @dataclass
@@ -114,6 +117,8 @@ class Watcher:
         self._known: dict[int, tuple[str, str]] = {}
         self.finished = self._accepted = 0
         self._notes: list[str] = []
+        self._counts: dict[str, dict[str, int]] = {}
+        self._count_again = float("-inf")
         self.interrupted = False
 
     def begin(self) -> None:
@@ -156,6 +161,7 @@ class Watcher:
 
     def end(self) -> None:
         """Tell what is left to tell."""
+        self._count_again = float("-inf")
         snapshot = self.look()
         self._listener.event(
             "end",
@@ -206,7 +212,7 @@ class Watcher:
         return self._database.one(lambda c: c.execute(query).mappings().all())
 
     def _snapshot(self, running: list[dict[str, Any]]) -> Snapshot:
-        counts = entries.counts(self._database)
+        counts = self._counted()
         seconds = self._clock() - self._began
         left = entries.open_count(counts)
         rate = self.finished / seconds * 60 if seconds else 0.0
@@ -229,6 +235,15 @@ class Watcher:
             spent_out=not running and self._spent_out(dollars),
             notes=self._notes[-3:],
         )
+
+    def _counted(self) -> dict[str, dict[str, int]]:
+        """Entries by state and kind, not older than counting them is worth."""
+        began = self._clock()
+        if began >= self._count_again:
+            self._counts = entries.counts(self._database)
+            ended = self._clock()
+            self._count_again = ended + RESTS * (ended - began)
+        return self._counts
 
     def _spent_out(self, dollars: float) -> bool:
         """Whether no attempt fits into what is left."""

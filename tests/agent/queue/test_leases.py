@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import update
 
+from agent.batch.pace import LONGEST_S, SharedPace
 from agent.queue import entries, ledger
 from agent.queue.consent import Agreement
 from agent.queue.database import Database
 from agent.queue.entries import Candidate
 from agent.queue.leases import Claim, LeaseLost, Leases, Observer
 from agent.queue.ledger import Limits
+from agent.queue.schema import Entry, Provider
 
 THREADS = 8
 SESSIONS = 60
@@ -83,6 +86,31 @@ def test_a_silent_worker_loses_its_lease_and_writes_nothing_any_more(
         with pytest.raises(LeaseLost):
             write(lost)
     leases.beat(other)
+
+
+@pytest.mark.parametrize("jump", [-1e7, 1e7])
+def test_a_clock_that_jumps_ends_no_lease_and_stops_nobody_for_long(
+    database: Database, agreement: Agreement, jump: float
+) -> None:
+    fill(database, agreement, 2)
+    leases = Leases(database)
+    observer = Observer(leases, lease_s=60)
+    held = claimed(leases)
+    SharedPace(database, "model").refused(30, "busy")
+    # What the database's clock said before it jumped.
+    moves = (Entry.claimed_at, Entry.changed_at, Entry.added_at)
+    moved = update(Entry).values({column: column - jump for column in moves})
+    database.run(lambda c: c.execute(moved))
+    moved = update(Provider).values(not_before=Provider.not_before - jump)
+    database.run(lambda c: c.execute(moved))
+    assert observer.look(leases.running()) == []
+    leases.beat(held)
+    leases.finish(held, "accepted")
+    assert claimed(leases).id != held.id
+    pace = SharedPace(database, "model")
+    assert pace.wait_s() <= LONGEST_S
+    pace.refused(5, "busy")
+    assert 0 < pace.wait_s() <= 5
 
 
 def test_a_session_that_kills_its_workers_is_set_aside(
