@@ -24,7 +24,7 @@ from evals.leaderboard import compare, merged, rows
 from evals.recipe import materialise
 from evals.report import page
 from evals.results import RESULTS, Result, Run, slug
-from evals.run import RunSettings, perform
+from evals.run import RunSettings, perform, rescore
 from evals.score import Score
 from tests.agent.projects import recording
 from tests.evals import voice
@@ -205,6 +205,51 @@ def test_a_control_above_its_floor_breaks_the_benchmark(
     (sentence,) = above_floor(forged)
     assert "always-pass" in sentence
     assert "The benchmark is broken" in page([], forged, tmp_path / "x.html", links=False)
+
+
+def test_rescoring_asks_no_builder_and_says_what_changed(
+    rejects: list[Item], tmp_path: Path
+) -> None:
+    builder = Scripted(tmp_path / "log")
+    run = Run(tmp_path / "run")
+    perform(run, rejects, [builder], RunSettings())
+    truth = rejects[0].folder / "truth.toml"
+    truth.write_text(truth.read_text().replace('"trivial"', '"no outcome"'))
+    items = [voice.load(item.folder) for item in rejects]
+    changed = {
+        (new.builder, new.item): (old.score.value, new.score.value)
+        for old, new in rescore(run, items, RunSettings())
+        if old.score and new.score and old.score.value != new.score.value
+    }
+    assert changed == {
+        ("scripted", "one"): (1.0, 0.0),
+        ("refuses-everything", "one"): (0.0, 1.0),
+    }
+    assert len(run.results()) == 2 * (len(NAMES) + 1)
+    perform(run, items, [builder], RunSettings())
+    assert sorted(builder.asked) == ["one", "two"], "nothing was built again, then or later"
+
+
+def test_the_commands_report_compare_and_score_again(rejects: list[Item], tmp_path: Path) -> None:
+    def evals(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "evals", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    run = Run(tmp_path / "run")
+    perform(run, rejects, [Scripted(tmp_path / "log")], RunSettings())
+    shown = evals("report", str(run.path))
+    assert shown.returncode == 0, shown.stderr
+    assert "No control is above its floor." in shown.stdout
+    assert "always-pass" in (run.path / "report.html").read_text()
+    compared = evals("compare", "scripted", "always-pass", "-r", str(run.path), "--json")
+    assert json.loads(compared.stdout)["better"] == ["one", "two"]
+    again = evals("rescore", str(run.path), "--items-dir", str(rejects[0].folder.parent))
+    assert again.returncode == 0, again.stderr
+    assert f"{len(run.results())} attempts scored again" in again.stderr
+    assert "changed:" not in again.stderr
+    for wrong in (["compare", "scripted", "nobody", "-r", str(run.path)], ["report", "nowhere"]):
+        refused = evals(*wrong)
+        assert (refused.returncode, "Traceback" in refused.stderr) == (2, False), refused.stderr
 
 
 def test_the_page_escapes_and_links_only_what_is_there(rejects: list[Item], tmp_path: Path) -> None:
