@@ -21,7 +21,8 @@ resolve() { # LEVEL [EXTRA-REQUIREMENT...]
     python3 "$here/python_requirements.py" "$tree" "$level" > "$wanted" || return 1
     printf '%s\n' "$@" >> "$wanted"
     (cd "$tree" && uv pip compile --quiet --python /usr/bin/python3 --exclude-newer "$date" \
-        --generate-hashes --no-header --no-annotate --allow-unsafe -o "$lock.new" "$wanted")
+        --generate-hashes --no-header --no-annotate --allow-unsafe --no-strip-extras \
+        -o "$lock.new" "$wanted")
 }
 
 for level in all tests plain bare; do
