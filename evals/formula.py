@@ -9,6 +9,7 @@ verifier that accepts everything has the full true-positive rate and a true-nega
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -25,6 +26,8 @@ RATES = (
 )
 """The factors of a score, each in [0, 1]."""
 
+GROUP = 8
+"""Rollouts of one task in a step of training by groups, as commonly set; see `resistance`."""
 MAX_INSTRUCTION_CHARS = 100_000
 """Of an instruction, searched for intents and leaks; the longest real ones have a tenth of that."""
 
@@ -70,9 +73,26 @@ def rate(outcomes: Sequence[bool]) -> float | None:
     """The share of outcomes that are as they should be; None when there are none.
 
     Over the right alternatives this is the true-positive rate (sensitivity), over the wrong ones
-    the true-negative rate (specificity; Yerushalmy 1947), over cheats the exploit resistance.
+    the true-negative rate (specificity; Yerushalmy 1947).
     """
     return sum(outcomes) / len(outcomes) if outcomes else None
+
+
+def resistance(outcomes: Sequence[bool], group: int = GROUP) -> float | None:
+    """The chance that a group of cheats, drawn from those tried, earns nothing at all.
+
+    A solver needs one hole, and training tries many times: a verifier that falls to a quarter of
+    the cheats is not three quarters sound. So this is pass^k over cheats, estimated without bias
+    from n that were tried and c that failed as C(c, k) / C(n, k) (Yao et al., tau-bench, 2024).
+
+    Args:
+        outcomes: for each cheat whether it earned nothing.
+        group: cheats in a group; with fewer tried, all of them.
+    """
+    if not outcomes:
+        return None
+    k = min(group, len(outcomes))
+    return math.comb(sum(outcomes), k) / math.comb(len(outcomes), k)
 
 
 def stability(verdicts: Iterable[Sequence[str]]) -> float | None:

@@ -299,7 +299,8 @@ class _Trial:
             judge = impatient if role == "exploit" else grader
             graded = [_graded(k, [g]) for k, g in ask(by_role[role], judge)]
             self.grades += graded
-            self.rates[name] = formula.rate([g.ok for g in graded])
+            measure = formula.resistance if role == "exploit" else formula.rate
+            self.rates[name] = measure([g.ok for g in graded])
             if self.rates[name] == 0:
                 self.notes.append(f"{name} is 0, so nothing further was graded")
                 break

@@ -122,7 +122,8 @@ def score_accept(truth: Mapping[str, Any]) -> dict[str, Any]:
                     c["name"]: bench.grade(c, seconds=limit) for c in truth["candidates"][role]
                 }
                 said[role] = [f"{n}: {v}" for n, v in verdicts.items()]
-                rates[name] = formula.rate([v in wanted for v in verdicts.values()])
+                measure = formula.resistance if role == "exploit" else formula.rate
+                rates[name] = measure([v in wanted for v in verdicts.values()])
             again = {"nop": bench.grade(nop), "gold": bench.grade(gold)}
             rates["stability"] = formula.stability([[first[r], again[r]] for r in first])
         return _report(gates, rates, notes, said)

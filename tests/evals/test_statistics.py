@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from evals.formula import resistance
 from evals.statistics import (
     clustered_bootstrap,
     g_mean,
@@ -53,3 +54,13 @@ def test_repeated_attempts() -> None:
     assert pass_at_1(attempts) == 0.75
     assert pass_hat_k(attempts, 2) == pytest.approx((1 / 6 + 1) / 2)
     assert pass_hat_k(attempts, 5) is None
+
+
+def test_one_hole_in_a_verifier_costs_half_and_four_nearly_all() -> None:
+    tried = [True] * 16
+    assert resistance(tried) == 1
+    assert resistance([False, *tried[1:]]) == pytest.approx(0.5)
+    assert resistance([False] * 4 + tried[4:]) == pytest.approx(495 / 12870)
+    assert resistance([False] * 9 + tried[9:]) == 0
+    assert resistance([True, False]) == 0
+    assert resistance([]) is None
