@@ -83,6 +83,8 @@ class BuildSettings:
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
         anyway: build although the evidence speaks against the session.
+        judge: gets the verdict before anything is built and decides by raising; None rejects what
+            the evidence speaks against, unless `anyway`.
         provenance: further files for the environment's `provenance/`, by name.
         pace: patience with the provider that is shared with other builds.
     """
@@ -95,6 +97,7 @@ class BuildSettings:
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
     anyway: bool = False
+    judge: Callable[[Qualification], None] | None = None
     provenance: Mapping[str, bytes] = field(default_factory=dict)
     pace: Pace | None = None
 
@@ -185,7 +188,10 @@ def build_session(
     with opened as repository:
         with clock.phase("qualify"):
             verdict = qualify(session, repository, thorough=settings.anyway)
-            heed(verdict, anyway=settings.anyway, tell=lambda text: on_event(Note(text)))
+            if settings.judge is not None:
+                settings.judge(verdict)
+            decided = settings.anyway or settings.judge is not None
+            heed(verdict, anyway=decided, tell=tell)
         with clock.phase("origin"):
             origin = _origin(session, repository, verdict, on_event)
         project = origin.project.name or source.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]

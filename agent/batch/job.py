@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent import loop
 from agent.batch.settings import BatchSettings
@@ -25,6 +25,9 @@ from agent.queue.artefacts import Store
 from agent.queue.consent import Agreement
 from agent.queue.leases import Claim
 from agent.queue.schema import State
+
+if TYPE_CHECKING:
+    from agent.qualify import Qualification
 
 GATED = "gated.json"
 """In a build's folder: which environment passed its gate and waits to be published."""
@@ -100,15 +103,11 @@ class BuildJob:
         """See `Job`."""
         if ending := publish_gated(claim, desk):
             return ending
-        verdict = claim.verdict
-        if verdict is None:
-            desk.enter("qualifying")
-            verdict, refusal = _qualified(claim)
-            if refusal is not None and not claim.approved:
-                desk.enter("qualifying", verdict=verdict)
-                return refusal
-        desk.enter("building", verdict=verdict)
-        return self._build(claim, desk)
+        desk.enter("building" if claim.verdict else "qualifying")
+        try:
+            return self._build(claim, desk)
+        except _Refused as refused:
+            return refused.ending
 
     def disks(self) -> Sequence[Path]:
         """See `Job`: the engine's, where it is an engine of this machine that answers."""
@@ -138,6 +137,17 @@ class BuildJob:
                 desk.dollars = max(0.0, event.spending.dollars - claim.dollars)
             desk.tell(event)
 
+        # A verdict on record let it pass, or a person does: then only the evidence is wanted.
+        decided = claim.approved or claim.verdict is not None
+
+        def judge(found: Qualification) -> None:
+            refusal = None if decided else _refusal(found)
+            if claim.verdict is None:
+                state: State = "qualifying" if refusal else "building"
+                desk.enter(state, verdict=found.model_dump_json())
+            if refusal:
+                raise _Refused(refusal)
+
         allowed = None if claim.allowed is None else claim.dollars + claim.allowed
         result = build_session(
             _unchanged(claim),
@@ -152,9 +162,8 @@ class BuildJob:
                     submissions=settings.submissions,
                 ),
                 gate=GateSettings(repeats=settings.repeats),
-                # Its verdict stands already, or a person approved it. The build looks at the
-                # evidence once more: a verdict on record has no contents of uncommitted files.
-                anyway=True,
+                anyway=decided,
+                judge=judge,
                 provenance={CONSENT: json.dumps(desk.agreement.as_provenance(), indent=2).encode()},
                 pace=desk.pace,
             ),
@@ -221,18 +230,18 @@ def _unchanged(claim: Claim) -> Path:
     return path
 
 
-def _qualified(claim: Claim) -> tuple[str, Ending | None]:
-    """The verdict as JSON, and how the work ends if that is against building."""
-    from agent.qualify import qualify
-    from agent.repo import Repository
-    from agent.session import load
+def _refusal(found: Qualification) -> Ending | None:
+    """How the work ends if the verdict is against building."""
+    if found.verdict == "accept":
+        return None
+    state: State = "rejected" if found.verdict == "reject" else "needs-a-person"
+    first = found.reasons[0]
+    return Ending(state, first.code, first.text)
 
-    session = load(_unchanged(claim))
-    with Repository.open(claim.source) as repository:
-        found = qualify(session, repository)
-    refusal = None
-    if found.verdict != "accept":
-        state: State = "rejected" if found.verdict == "reject" else "needs-a-person"
-        first = found.reasons[0]
-        refusal = Ending(state, first.code, first.text)
-    return found.model_dump_json(), refusal
+
+class _Refused(Exception):
+    """The evidence does not let the session be built."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.reason)
+        self.ending = ending

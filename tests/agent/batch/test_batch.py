@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+from agent.batch.pace import waits
 from agent.batch.report import report
 from agent.cli import run
 from agent.environment import Environment
@@ -24,6 +25,7 @@ from agent.queue.leases import Leases
 from agent.queue.schema import Entry
 from tests.agent import projects
 from tests.agent.batch.conftest import REPOSITORY, WHO, Start, fill, pid_of
+from tests.agent.models.provider import Answer, serving
 
 LONG = "stand-in:600"
 """A build that ends only by being stopped."""
@@ -194,6 +196,38 @@ def test_a_build_from_consent_to_a_published_environment(
     shown = entries.shown(database, built["id"])
     assert shown["verdict"]["verdict"] in ("accept", "reject", "needs-a-person")
     assert list((batch.work / str(built["id"])).rglob("*")) == []
+
+
+def test_a_provider_that_is_down_is_nobodys_fault_and_all_wait_for_it(
+    database: Database, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = projects.make(tmp_path)
+    consent.grant(database, str(project.repository), WHO)
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
+    for session in (project.session, other):
+        take(database, session, WHO, str(project.repository))
+    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    with serving() as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "key")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        provider.says(
+            Answer(b"<html>garbage"),
+            Answer(hang_up=True),
+            Answer({}, 429, {"retry-after": "1"}),
+            Answer({}, 529, {"retry-after": "3600"}),
+        )
+        batch = start("--workers", "1", "-m", "openai:scripted", "--repeats", "1")
+        again = batch.until_event("again", kind="provider")
+        assert "3600" in again["reason"]
+        batch.process.send_signal(signal.SIGINT)
+        assert batch.ended() == 130
+        assert len(provider.requests) == 4, "the second session waits, too"
+    assert {row["attempts"] for row in entries.listed(database)} == {0}
+    (waiting,) = waits(database)
+    assert waiting[0] == "openai:scripted"
+    assert waiting[1] > 0
 
 
 def test_the_report_shows_the_funnel_and_lets_nothing_in(
