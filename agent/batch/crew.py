@@ -139,6 +139,7 @@ class Crew:
         self._draining = True
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
+            self._watcher.stopping = True
             self._watcher.note(f"{why}; the workers stop")
             self._hands.say(STOP)
 

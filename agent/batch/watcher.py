@@ -92,6 +92,7 @@ class Watcher:
     Attributes:
         finished: entries that the batch brought to an end so far.
         interrupted: whether a person asked for the end.
+        stopping: whether the workers were told to stop where they stand.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Watcher:
         self._counts: dict[str, dict[str, int]] = {}
         self._count_again = float("-inf")
         self.interrupted = False
+        self.stopping = False
 
     def begin(self) -> None:
         """Free what dead workers of this machine held, and say that the batch begins."""
@@ -144,8 +146,11 @@ class Watcher:
         return snapshot
 
     def died(self, pid: int, why: str) -> int:
-        """Free what a worker process of this machine held; how many entries that were."""
-        freed = free_dead(self._leases, pid, why)
+        """Free what a worker process of this machine held; how many entries that were.
+
+        A worker that did not end in time when it was told to stop has failed at nothing.
+        """
+        freed = free_dead(self._leases, pid, why, counts=not self.stopping)
         for number in freed:
             self._listener.event("freed", entry=number, why=f"its worker died: {why}")
         return len(freed)
@@ -256,13 +261,14 @@ class Watcher:
         return any(amount + ledger.ROUNDING < need for amount in left)
 
 
-def free_dead(leases: Leases, pid: int, why: str) -> list[int]:
+def free_dead(leases: Leases, pid: int, why: str, *, counts: bool = True) -> list[int]:
     """Free what a dead worker process of this machine held.
 
     Args:
         leases: of the queue.
         pid: the process.
         why: what it died of.
+        counts: whether that is a failed attempt.
 
     Returns:
         The entries that it held.
@@ -271,7 +277,7 @@ def free_dead(leases: Leases, pid: int, why: str) -> list[int]:
     for row in leases.running():
         name = row["worker"]
         if f"/{pid}-" in name and reaper.is_dead(name.partition("#")[2]):
-            leases.died(name, f"its worker died: {why}")
+            leases.died(name, f"its worker died: {why}", counts=counts)
             freed.append(row["id"])
     return freed
 

@@ -266,13 +266,18 @@ class Leases:
         self._end(claim, values, dollars, phases or {})
         return None
 
-    def died(self, worker: str, reason: str) -> int:
-        """Free what a dead worker held; each counts as a failed attempt.
+    def died(self, worker: str, reason: str, *, counts: bool = True) -> int:
+        """Free what a dead worker held.
+
+        Args:
+            worker: its name.
+            reason: what it died of.
+            counts: whether it is a failed attempt at the entry; not when a person ended the worker.
 
         Returns:
             How many entries it held.
         """
-        return self._freed((Entry.worker == worker,), reason)
+        return self._freed((Entry.worker == worker,), reason, counts=counts)
 
     def running(self) -> list[dict[str, Any]]:
         """Every entry that a worker holds now."""
@@ -280,14 +285,14 @@ class Leases:
         query = select(*columns).where(Entry.worker.is_not(None)).order_by(Entry.worker)
         return self._database.one(lambda c: [dict(row) for row in c.execute(query).mappings()])
 
-    def _freed(self, which: tuple[Any, ...], reason: str) -> int:
+    def _freed(self, which: tuple[Any, ...], reason: str, *, counts: bool = True) -> int:
         columns = (*_COLUMNS, Entry.worker, Entry.batch, Entry.spending)
 
         def work(connection: sqlalchemy.Connection) -> int:
             rows = connection.execute(select(*columns).where(*which).with_for_update()).all()
             for row in rows:
-                attempts = row.attempts + 1
-                poison = attempts >= self._max_attempts
+                attempts = row.attempts + counts
+                poison = counts and attempts >= self._max_attempts
                 values = {
                     "kind": "worker-died",
                     "reason": reason,

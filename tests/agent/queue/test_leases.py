@@ -129,6 +129,16 @@ def test_a_session_that_kills_its_workers_is_set_aside(
     assert claimed(leases).attempts == 0
 
 
+def test_a_worker_that_had_to_be_killed_to_stop_has_failed_at_nothing(
+    database: Database, agreement: Agreement
+) -> None:
+    fill(database, agreement, 1)
+    leases = Leases(database, max_attempts=1)
+    claimed(leases, "slow")
+    assert leases.died("slow", "killed by signal 9", counts=False) == 1
+    assert claimed(leases, "next").attempts == 0
+
+
 def test_a_failed_attempt_waits_and_another_goes_on(
     database: Database, agreement: Agreement
 ) -> None:
