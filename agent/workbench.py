@@ -13,13 +13,12 @@ that neither hooks nor configuration of a hostile clone come along, and the tool
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Sequence
 from importlib import resources
 
 from agent.errors import KettleError
 from agent.repo import Repository
+from sandbox import archive
 from sandbox.container import Sandbox
 
 DRAFT = "/workbench/draft"
@@ -56,7 +55,7 @@ def furnish(
     for aid in (resources.files("tools") / "aids").iterdir():
         if aid.name.endswith((".py", ".sh")):
             files[f"workbench/aids/{aid.name}"] = aid.read_bytes()
-    sandbox.put_tree("/", _tar(files))
+    sandbox.put_tree("/", archive.pack(files))
     pack, references = history(repository, [start, *outcome])
     sandbox.put("/workbench/history.pack", pack)
     sandbox.put("/workbench/references", references)
@@ -92,14 +91,3 @@ def history(repository: Repository, wanted: Sequence[str]) -> tuple[bytes, bytes
 def collect_draft(sandbox: Sandbox) -> bytes:
     """The draft as it stands, as a tar of hostile data."""
     return sandbox.get_tree(DRAFT, limit_bytes=MAX_DRAFT_TAR_BYTES)
-
-
-def _tar(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, content in sorted(files.items()):
-            info = tarfile.TarInfo(path)
-            info.size = len(content)
-            info.mode = 0o755 if path.endswith(".sh") else 0o644
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sandbox.errors import TransferError
@@ -129,6 +129,22 @@ def clean(data: bytes, owner: tuple[int, int] | None = None) -> bytes:
                 info.type, info.linkname = tarfile.SYMTYPE, member.target
             info.size = len(member.data)
             tar.addfile(info, io.BytesIO(member.data))
+    return packed.getvalue()
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Writes files as an archive, the same bytes for the same files.
+
+    Args:
+        files: content by path. All belong to root and date from 1970; scripts (`.sh`) may be run.
+    """
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path, data in sorted(files.items()):
+            info = tarfile.TarInfo(path)
+            info.mode = 0o755 if path.endswith(".sh") else 0o644
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
     return packed.getvalue()
 
 

@@ -13,10 +13,8 @@ same image make it once.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
-from sandbox import build
+from sandbox import archive, build
 from sandbox.bootstrap import bootstrap
 from sandbox.cache import locked
 from sandbox.daemon import engine_errors, open_client
@@ -206,13 +204,8 @@ def workbench(engine: HasClient, base_tag: str = BOOKWORM, on_line: Say | None =
     def context() -> bytes:
         lasting = "".join(f"ENV {k}={v}\n" for k, v in sorted(trust.build_environment.items()))
         trusted = trusted_base(engine, base_tag, on_line, trust)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            text = recipe.replace("FROM base\n", f"FROM {trusted}\n{lasting}").encode()
-            entry = tarfile.TarInfo("Dockerfile")
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text))
-        return packed.getvalue()
+        text = recipe.replace("FROM base\n", f"FROM {trusted}\n{lasting}")
+        return archive.pack({"Dockerfile": text.encode()})
 
     _build_once(engine, tag, context, on_line, network=True)
     return tag

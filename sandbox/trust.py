@@ -18,11 +18,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import io
 import os
 import re
 import sys
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +28,7 @@ from pathlib import Path
 
 import certifi
 
-from sandbox import hostconfig
+from sandbox import archive, hostconfig
 from sandbox.errors import SandboxError
 from sandbox.hostconfig import Carried, HostConfig
 
@@ -133,16 +131,15 @@ class HostTrust:
 
         The Dockerfile then runs `sh /.kettle-host-trust/apply`.
         """
-        inner = io.BytesIO()
-        with tarfile.open(fileobj=inner, mode="w") as tar:
-            script = _APPLY.format(staging=STAGING, bundle=BUNDLE).encode()
-            for name, data in sorted({**self._members, "apply": script}.items()):
-                _add(tar, f"{STAGING.lstrip('/')}/{name}", data)
-        outer = io.BytesIO()
-        with tarfile.open(fileobj=outer, mode="w") as tar:
-            _add(tar, "trust.tar", inner.getvalue())
-            _add(tar, "Dockerfile", dockerfile.encode())
-        return outer.getvalue()
+        script = _APPLY.format(staging=STAGING, bundle=BUNDLE).encode()
+        # The same trust makes the same layer, which the engine then reuses.
+        trust = archive.pack(
+            {
+                f"{STAGING.lstrip('/')}/{name}": data
+                for name, data in {**self._members, "apply": script}.items()
+            }
+        )
+        return archive.pack({"trust.tar": trust, "Dockerfile": dockerfile.encode()})
 
     @cached_property
     def _members(self) -> dict[str, bytes]:
@@ -270,14 +267,6 @@ def _certificates(paths: Iterable[Path]) -> dict[str, str]:
             pem = f"-----BEGIN CERTIFICATE-----\n{folded}\n-----END CERTIFICATE-----\n"
             found[hashlib.sha256(der).hexdigest()] = pem
     return found
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    # Fixed times and owners: the same trust makes the same layer, which the engine then reuses.
-    entry = tarfile.TarInfo(name)
-    entry.size = len(data)
-    entry.mode = 0o644
-    tar.addfile(entry, io.BytesIO(data))
 
 
 def _lines(lines: Iterable[str]) -> bytes:
