@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +57,26 @@ class BuiltImage:
     log: str
 
 
+class Running:
+    """A build while it runs; any thread may end it.
+
+    Attributes:
+        steps: the containers of its steps, the last of which may run.
+        ended: once it is set, no further step is begun.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.ended = threading.Event()
+
+    def end(self, client: docker.DockerClient) -> None:
+        """Kills the step that runs, and with it the build."""
+        self.ended.set()
+        if self.steps:
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                client.api.kill(self.steps[-1])
+
+
 def run(
     context: bytes,
     *,
@@ -64,6 +85,7 @@ def run(
     timeout_s: float,
     on_line: Callable[[str], None] | None,
     labels: Mapping[str, str],
+    running: Running | None = None,
     layers: list[str] | None = None,
 ) -> BuiltImage:
     """Builds an image.
@@ -75,6 +97,7 @@ def run(
         timeout_s: as `Engine.build`.
         on_line: as `Engine.build`.
         labels: what the image is labelled with.
+        running: lets others end the build.
         layers: if given, gets the id of every layer that the build makes or finds.
 
     Raises:
@@ -87,7 +110,8 @@ def run(
     opened: list[requests.Response] = []
     client.api.hooks["response"].append(lambda response, **_: opened.append(response))
     lines: deque[str] = deque(maxlen=LOG_LINES)
-    steps: list[str] = []
+    running = running or Running()
+    steps = running.steps
     image_id = error = None
     late = False
     watchdog = None
@@ -127,17 +151,20 @@ def run(
                         layers.append(match[1])
                     if on_line is not None:
                         on_line(text)
+                if running.ended.is_set():
+                    error = "the engine was closed"
+                    break
     except EngineUnavailable:
         raise
     except SandboxError as failure:
         # The engine refused the context or the Dockerfile before it began.
         error = str(failure)
     except BaseException:
-        if steps:
-            with contextlib.suppress(docker.errors.DockerException, OSError):
-                client.api.kill(steps[-1])
+        running.end(client)
         raise
     finally:
+        if running.ended.is_set():
+            running.end(client)
         if watchdog is not None:
             watchdog.stop()
         for response in opened:

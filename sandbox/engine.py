@@ -18,7 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import docker
@@ -67,6 +67,7 @@ class Engine:
         self._watchdog = Watchdog(self._disk)
         self._sandboxes: set[Sandbox] = set()
         self._images: list[str] = []
+        self._builds: set[build.Running] = set()
         # Layers that builds made or found, and when the build began.
         self._layers: list[tuple[str, float]] = []
         self._counter = itertools.count(1)
@@ -89,12 +90,7 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def build(
@@ -126,8 +122,11 @@ class Engine:
         self._check_open()
         labels = {} if keep else reaper.labels(self.run_id, reaper.IMAGE_LIFETIME_S, "image")
         made: list[str] = []
+        running = build.Running()
         built: BuiltImage | None = None
         began = time.time()
+        with self._lock:
+            self._builds.add(running)
         try:
             built = build.run(
                 context,
@@ -136,9 +135,12 @@ class Engine:
                 timeout_s=timeout_s,
                 on_line=on_line,
                 labels=labels,
+                running=running,
                 layers=made,
             )
         finally:
+            with self._lock:
+                self._builds.discard(running)
             if keep_layers:
                 layers.hold(self.client, made, built.id if built else None)
             if not keep:
@@ -228,6 +230,8 @@ class Engine:
             )
             with self._lock:
                 self._sandboxes.add(sandbox)
+            # Another thread may have closed the engine meanwhile.
+            self._check_open()
             self._watchdog.watch(sandbox.id, limits)
             if network:
                 self._guard(sandbox)
@@ -259,12 +263,15 @@ class Engine:
         return removed
 
     def close(self) -> None:
-        """Removes all that this engine started; a second call does nothing."""
+        """Ends and removes all that this engine started; a second call does nothing."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+            builds = list(self._builds)
         try:
+            for running in builds:
+                running.end(self.client)
             self._watchdog.stop()
             sandboxes = list(self._sandboxes)
             if _program_ends.is_set():

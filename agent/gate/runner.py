@@ -125,10 +125,15 @@ def run(
         chosen = _chosen(settings)
         graded = any(c.name in _VERDICTS for c in chosen)
         with ThreadPoolExecutor(MAX_CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
-            # In this order a check is queued after those that it waits for, so none is stuck.
-            for check in chosen:
-                done[check.name] = pool.submit(perform, check)
-            checks = [done[c.name].result() for c in chosen]
+            try:
+                # In this order a check is queued after those that it waits for: none is stuck.
+                for check in chosen:
+                    done[check.name] = pool.submit(perform, check)
+                checks = [done[c.name].result() for c in chosen]
+            except (KeyboardInterrupt, SystemExit):
+                # The program ends; without this, what runs would be waited for to its end.
+                engine.close()
+                raise
     return GateReport(
         environment_digest=environment.digest,
         kettle_version=__version__,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker.errors
@@ -198,6 +199,19 @@ def test_an_interrupt_ends_the_build(engine: Engine, base_image: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         engine.build(context(f"FROM {base_image}\nRUN : {MARK}; sleep 100\n"))
     thread.join()
+    assert wait_until(lambda: steps_running(engine) == 0)
+
+
+def test_closing_the_engine_ends_the_build_of_another_thread(
+    engine: Engine, base_image: str
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        with Engine.connect() as own:
+            steps = context(f"FROM {base_image}\nRUN : {MARK}; sleep 100\nRUN touch /late\n")
+            built = pool.submit(own.build, steps)
+            assert wait_until(lambda: steps_running(engine) == 1)
+        with pytest.raises(BuildFailed):
+            built.result()
     assert wait_until(lambda: steps_running(engine) == 0)
 
 
