@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from agent.budget import Budget
-from agent.build import BuildResult, BuildSettings, Listener, build_session
+from agent.build import BuildResult, BuildSettings, build_session
 from agent.environment import Environment
 from agent.gate import Check, GateReport, GateSettings
 from agent.gate import run as run_gate
 from agent.gate.settings import FULL
+from agent.progress import Listener
 from agent.qualify import Qualification
 from agent.qualify import qualify as judge
 from agent.qualify.many import Work, closely

@@ -22,6 +22,7 @@ from agent.build import BuildSettings, build_session
 from agent.environment import Environment
 from agent.errors import InputError
 from agent.gate import GateSettings
+from agent.session import load
 from sandbox.engine import Engine
 from tests.agent import projects
 from tests.agent.models.provider import Provider, completion, function, serving
@@ -203,6 +204,23 @@ def test_a_session_that_the_evidence_speaks_against_is_not_built(
     assert "from scratch" in done.stderr
     assert "--anyway" in done.stderr
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_an_accepted_environment_that_had_no_place_is_published_by_the_next_run(
+    project: projects.Project, tmp_path: Path
+) -> None:
+    place = tmp_path / "out" / f"voice-{load(project.session).digest[:8]}"
+    place.mkdir(parents=True)
+    (place / "mine").touch()
+    model = projects.recording(tmp_path / "r.json", projects.good_draft())
+    with pytest.raises(InputError, match="is in the way"):
+        build_session(project.session, settings(project, tmp_path, model))
+    (place / "mine").rename(tmp_path / "mine")
+    place.rmdir()
+    result = build_session(project.session, settings(project, tmp_path, model))
+    assert (result.status, result.environment) == ("accepted", place)
+    assert result.spending.turns == 2, "the builder is not asked again"
+    assert Environment.load(place).kettle is not None
 
 
 def test_a_killed_build_goes_on_where_it_stopped(
