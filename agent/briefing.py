@@ -85,12 +85,11 @@ def survey(
             changed = {c.path for c in repository.changed(start_tree, after)}
         except DraftError:
             after = None
+    tests = sorted(p for p in changed if is_test_path(p))
+    # The outcome's tests tell the runner, also where they are the project's first.
     tree = repository.tree(start_tree)
-    project = detect(
-        tree,
-        lambda path: repository.blob(tree[path].sha),
-        sorted(p for p in changed if is_test_path(p)),
-    )
+    tree |= {p: e for p, e in repository.tree(after or start_tree).items() if p in tests}
+    project = detect(tree, lambda path: repository.blob(tree[path].sha), tests)
     moment = session.started or session.ended or repository.commit(start.commit).committed
     return Origin(
         start=start,
