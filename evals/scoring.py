@@ -44,8 +44,9 @@ from sandbox.errors import SandboxError, TransferError
 
 PATIENCE = 5.0
 """A cheat may hold the verifier for so many times as long as it takes for the gold solution …"""
-LEAST_PATIENCE_S = 30.0
-"""… and for this long at least: what takes longer than both hangs, and a run has many of them."""
+LEAST_PATIENCE_S = 90.0
+"""… and for this long at least: what takes longer than both hangs, and a run has many of them. The
+kit stops children that hang after 20, 10, 5 and then 2 seconds each: a minute for a dozen calls."""
 LOG_CHARS = 2_000
 """Kept of a verifier's output, where its verdict is wrong."""
 
