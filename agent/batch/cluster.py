@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
+import socket
 import time
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -33,6 +35,9 @@ MEMORY_BYTES = 2 << 30
 """That Ray sets aside for a build: a builder's sandbox rarely needs more, and may use 4 GiB."""
 RETRIES = 20
 """How often Ray begins a worker again whose node or process was lost, before the batch hears."""
+
+CONNECT_S = 10.0
+"""For the head of a cluster to take a connection."""
 
 
 class WorkerDied(Exception):
@@ -203,11 +208,15 @@ def ready(settings: BatchSettings) -> None:
 
 def _connected() -> Any:
     ray = importlib.import_module("ray")
+    host, _, port = os.environ.get("RAY_ADDRESS", "").rpartition(":")
     try:
+        if host and port.isdigit() and "/" not in host:
+            # Ray itself would try for minutes.
+            socket.create_connection((host, int(port)), CONNECT_S).close()
         ray.init(address="auto", log_to_driver=False, logging_level="error")
-    except ConnectionError as error:
+    except OSError as error:
         raise InputError(
-            "No Ray cluster answers. Start one with `ray start --head --resources="
+            f"No Ray cluster answers ({error}). Start one with `ray start --head --resources="
             """'{"docker": 2}'`, or name one with RAY_ADDRESS."""
         ) from error
     return ray

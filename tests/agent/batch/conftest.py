@@ -89,7 +89,7 @@ class Batch:
         with self._came:
             assert self._came.wait_for(lambda: found() or over(), PATIENCE_S), self.events
             event = found()
-            assert event is not None, self.events
+            assert event is not None, (self.events, self.said())
             return event
 
     def until_event(self, name: str, **facts: object) -> dict[str, Any]:

@@ -198,6 +198,21 @@ def test_a_build_from_consent_to_a_published_environment(
     assert list((batch.work / str(built["id"])).rglob("*")) == []
 
 
+def test_what_the_evidence_speaks_against_is_not_built_and_its_verdict_is_kept(
+    database: Database, start: Start, tmp_path: Path
+) -> None:
+    project = projects.make(tmp_path)
+    consent.grant(database, str(project.repository), WHO)
+    take(database, project.session, WHO, str(project.repository))
+    batch = start("--workers", "1", "-m", "baseline", "--until-empty")
+    assert batch.ended() == 0, batch.said()
+    (entry,) = entries.listed(database)
+    assert (entry["state"], entry["environment"]) == ("rejected", None)
+    verdict = entries.shown(database, entry["id"])["verdict"]
+    assert entry["kind"] == verdict["reasons"][0]["code"]
+    assert not any(e["event"] == "phase" and e["state"] == "building" for e in batch.events)
+
+
 def test_a_provider_that_is_down_is_nobodys_fault_and_all_wait_for_it(
     database: Database, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -80,6 +81,9 @@ def folder() -> Iterator[Path]:
 def nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Node]]:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("there is no Ray for this Python")
+    # As docs/cluster.md asks for: whoever has no token runs nothing here.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -168,19 +172,31 @@ def test_what_many_machines_need_is_said(
     assert said in capsys.readouterr().err
 
 
-def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path) -> None:
-    script = (
-        "import sys; sys.modules['ray'] = None; from agent.cli import run; "
-        "sys.exit(run(sys.argv[1:]))"
-    )
-    command = ["batch", "--engine", "ray", "--queue", str(tmp_path / "q.db"), "--work", "x"]
+def outcome(script: str, *arguments: str, **environment: str) -> str:
+    """What a batch that cannot begin says; it does so without a traceback."""
     done = subprocess.run(
-        [sys.executable, "-c", script, *command],
+        [sys.executable, "-c", script, "batch", "--engine", "ray", *arguments],
         cwd=Path(__file__).parents[3],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert "kettle[ray]" in done.stderr
+    assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+RUN = "import sys; from agent.cli import run; sys.exit(run(sys.argv[1:]))"
+
+
+def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    without = f"import sys; sys.modules['ray'] = None; {RUN}"
+    assert "kettle[ray]" in outcome(without, "--queue", str(tmp_path / "q.db"), "--work", "x")
+
+
+def test_a_cluster_that_does_not_answer_is_said_at_once(
+    server: postgres.Postgres, tmp_path: Path
+) -> None:
+    given = ("--queue", server.fresh("nobody"), "--work", str(tmp_path))
+    assert "ray start" in outcome(RUN, *given, RAY_ADDRESS="127.0.0.1:1")
