@@ -14,7 +14,7 @@ from evals.recipe import materialise
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "library.md"
-ITEM = ROOT / "evals" / "items" / "parse-hyphens"
+ITEM = ROOT / "evals" / "items" / "slugs-umlauts"
 
 
 def test_the_examples_of_the_page_run(
