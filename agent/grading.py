@@ -40,14 +40,16 @@ DEFAULT_SOLVE_S = 600.0
 """Time for the oracle where task.toml names none; an oracle copies files or builds."""
 PREPARE_S = 120.0
 """Time for clearing folders and reading the reward: an overloaded machine, not the normal case."""
-PROCESSES = 256
-"""At one time: more than suites start, few enough that a fork bomb leaves its neighbours room."""
 REWARD_LIMIT_BYTES = 65536
 """A reward file is a few bytes; a larger one is none."""
 LIFETIME_MARGIN_S = 300
 """Beyond the phases' own limits, until the container is ended come what may."""
 REMOVED_PER_COMMAND = 500
 """Paths per `rm`, so that a command line stays well below the kernel's limit of 128 kB a word."""
+PROCESSES = 320 + 32 * (os.cpu_count() or 1)
+"""In a container that grades: what the kit lets two children have (`PROCESS_LIMIT` there), and the
+judge besides. A fork bomb is load for every neighbour, and no suite that was seen needs more. A
+foreign task keeps what any sandbox has: nobody knows what it starts."""
 LOG_LIMIT_CHARS = 20_000
 """Kept of a verifier's output."""
 
@@ -415,7 +417,7 @@ class Grader:
             cpus=min(config.environment.cpus or Limits.cpus, float(os.cpu_count() or 1))
             * conditions.cpu_share,
             memory_bytes=(config.environment.memory_mb or 0) << 20 or 4 * GIB,
-            processes=PROCESSES,
+            processes=Limits.processes if self.environment.kettle is None else PROCESSES,
             disk_bytes=(config.environment.storage_mb or 0) << 20 or Limits.disk_bytes,
             lifetime_s=int(solve_s + config.verifier.timeout_sec) + LIFETIME_MARGIN_S,
         )

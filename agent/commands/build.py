@@ -40,6 +40,9 @@ def build(
     repeats: Annotated[
         int, typer.Option(min=1, help="How often the gate grades nop and oracle.")
     ] = 3,
+    gate_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Time of each run of the gate.")
+    ] = 10,
     depth: Annotated[
         Depth,
         typer.Option(
@@ -87,7 +90,7 @@ def build(
             model=model,
             out=to,
             budget=budget,
-            gate=GateSettings(repeats=repeats, depth=depth.value),
+            gate=GateSettings(repeats=repeats, budget_s=gate_minutes * 60, depth=depth.value),
             fresh=fresh,
             anyway=anyway,
             on_event=progress.show,

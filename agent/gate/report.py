@@ -44,7 +44,7 @@ def as_text(report: GateReport) -> str:
             "The verifier is in-process: graded code runs in reach of its verdict. Checks written "
             "with kit.run or kit.call_python would be isolated."
         )
-    telling = [c for c in report.checks if c.verdict in (CheckVerdict.FAIL, CheckVerdict.ERROR)]
+    telling = [c for c in report.checks if c.verdict in _TELLING and c.evidence]
     if telling:
         room = max(MIN_EVIDENCE_CHARS, (BUILDER_CHARS - len("\n".join(lines))) // len(telling))
         for check in telling:

@@ -10,6 +10,10 @@ from agent.gate.model import CheckVerdict
 
 PARAGRAPH_CHARS = 4000
 """Kept of one paragraph of evidence: a screenful or two."""
+MORE_TIME = (
+    "Nothing of this is proven. Give the gate more time: `check DIR --budget SECONDS`, or "
+    "`build --gate-minutes MINUTES`."
+)
 LISTED = 20
 """Items of a list that are shown; the rest are counted."""
 
@@ -42,6 +46,19 @@ def not_applicable(summary: str, *evidence: str, **details: Any) -> Said:
 def untried(summary: str, *evidence: str, **details: Any) -> Said:
     """The check could not be tried, because of another one or of the budget."""
     return Said(CheckVerdict.UNTRIED, summary, _bounded(evidence), details)
+
+
+def out_of_time(summary: str, missing: Sequence[str], *evidence: str, **details: Any) -> Said:
+    """The budget was spent before all was tried: what held so far proves nothing of the rest.
+
+    Args:
+        summary: what was seen until then.
+        missing: what was not tried.
+        evidence: paragraphs for a person.
+        details: the same for a machine.
+    """
+    left = listing(missing, "Not tried, because the budget was spent:")
+    return untried(f"{summary}; {len(missing)} not tried", *evidence, left, MORE_TIME, **details)
 
 
 def clip(text: str, limit: int = PARAGRAPH_CHARS) -> str:

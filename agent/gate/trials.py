@@ -62,6 +62,7 @@ class Trials:
         self.online_grader: Grader | None = None
         self._grader: Grader | None = None
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="grade")
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="grade-aside")
         self._grades: dict[tuple[str, int], Future[Grade]] = {}
         self._lock = threading.RLock()
         self._kept: dict[str, object] = {}
@@ -75,7 +76,8 @@ class Trials:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        for pool in (self._pool, self._aside):
+            pool.shutdown(wait=kind is None, cancel_futures=True)
 
     @property
     def carried(self) -> bool:
@@ -111,10 +113,20 @@ class Trials:
         candidate: Candidate,
         conditions: Conditions = PLAIN,
         grader: Grader | None = None,
+        *,
+        aside: bool = False,
     ) -> Future[Grade]:
-        """Grade a candidate when a worker is free, by the usual grader or another."""
+        """Grade a candidate when a worker is free, by the usual grader or another.
+
+        Args:
+            candidate: what is graded.
+            conditions: what surrounds the verifier.
+            grader: None is the usual one.
+            aside: by a worker that is kept for what mostly waits, one at a time.
+        """
         judge = grader or self.grader
-        return self._pool.submit(retried, lambda: judge.grade(candidate, conditions))
+        pool = self._aside if aside else self._pool
+        return pool.submit(retried, lambda: judge.grade(candidate, conditions))
 
     def begin_core(self) -> None:
         """Queue the grades of nop and oracle, what tells most first.

@@ -70,6 +70,9 @@ DEFAULT_TIMEOUT_S = 20.0
 AFTER_TIMEOUT_S = (10.0, 5.0, 2.0)
 """Longest time of a child after one, two, and more children ran out of theirs: a tree that hangs
 must not keep the judge beyond the verifier's own limit."""
+PATIENCE_S = float(os.environ.get("KIT_PATIENCE_S") or math.inf)
+"""Longest time of any child. Who grades a tree that is meant to hang asks for less this way, and
+reads beside the reward, as `spared_s`, how many seconds more its children would have had."""
 OUTPUT_LIMIT_BYTES = 8 << 20
 """Kept of each output stream of a child; the rest is read and dropped."""
 CHILDREN_S = 240.0
@@ -81,9 +84,10 @@ INTEGER_DIGITS = 4300
 """Longest integer in a value, Python's own limit: reading a longer one takes quadratic time."""
 FILE_LIMIT_BYTES = 1 << 30
 """Largest file that a child may write."""
-PROCESS_LIMIT = 400
-"""Processes and threads that a child's user may have: builds need dozens, a fork bomb wants all.
-Two bombs side by side leave room for the judge under a limit of 1,024 for the container."""
+PROCESS_LIMIT = 128 + 16 * (os.cpu_count() or 1)
+"""Processes and threads that a child's user may have: a fork bomb wants all, builds need dozens,
+and test runners of JavaScript one process for each core, of a dozen threads. What is started is
+load for the machine, and two bombs side by side must leave room for the judge in its container."""
 OPEN_FILES_LIMIT = 4096
 DRAIN_S = 2.0
 """Time for the last output to arrive once every process of a child is dead."""
@@ -288,6 +292,8 @@ _late = 0
 """Children that ran out of time."""
 _spent = 0.0
 """Seconds that were spent waiting for children."""
+_spared = 0.0
+"""Seconds that children who ran out of time would have had but for `PATIENCE_S`."""
 _default: Checkout | None = None
 
 
@@ -447,16 +453,18 @@ class Child:
         """Wait for the program, then end all it started."""
         timed_out = False
         code: int | None = None
-        global _late, _spent
+        global _late, _spent, _spared
         if _late:
             timeout_s = min(timeout_s, AFTER_TIMEOUT_S[min(_late, len(AFTER_TIMEOUT_S)) - 1])
         elif timeout_s <= DEFAULT_TIMEOUT_S:
             timeout_s = min(timeout_s, max(CHILDREN_S - _spent, AFTER_TIMEOUT_S[-1]))
+        patience = min(timeout_s, PATIENCE_S)
         try:
-            code = self._process.wait(timeout_s)
+            code = self._process.wait(patience)
         except subprocess.TimeoutExpired:
             timed_out = True
             _late += 1
+            _spared += timeout_s - patience
         seconds = time.monotonic() - self._begun
         _spent += seconds
         self.kill()
@@ -986,7 +994,8 @@ def main(judge: str) -> int:
     if not _reached or isinstance(code, bool) or not isinstance(code, int) or code not in (0, 1):
         print("No verdict, so no reward.", file=sys.stderr)
         return code if isinstance(code, int) and code else NO_VERDICT
-    _write(LOGS + "/reward.json", json.dumps({"reward": 1 - code}))
+    spared = {"spared_s": round(_spared, 3)} if _spared else {}
+    _write(LOGS + "/reward.json", json.dumps({"reward": 1 - code, **spared}))
     return code
 
 

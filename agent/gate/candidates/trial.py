@@ -80,9 +80,15 @@ def tried(
     grader: Grader | None = None,
 ) -> list[Trial]:
     """Grade candidates side by side; each comes as candidate, words and diff."""
-    queued: list[tuple[Candidate, str, str, Future[Grade]]] = [
-        (c, what, diff, trials.submit(c, grader=grader)) for c, what, diff in candidates
-    ]
+    return awaited(
+        trials, [(c, what, diff, trials.submit(c, grader=grader)) for c, what, diff in candidates]
+    )
+
+
+def awaited(
+    trials: Trials, queued: Iterable[tuple[Candidate, str, str, Future[Grade]]]
+) -> list[Trial]:
+    """Candidates with their grades, once these are there or the budget is spent."""
     done = []
     for candidate, what, diff, future in queued:
         grade: Grade | None = None

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from agent.gate.candidates.given import APPLY, given
 from agent.gate.candidates.trial import Trial, arguments, tried
 from agent.gate.candidates.trial import survivor_id as id_of
-from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
+from agent.gate.said import Said, clip, failed, not_applicable, out_of_time, passed
 from agent.gate.trials import Trials
 from agent.grading import Candidate
 from agent.origin.expectation import FOLDER, RECORD, Attempts, Expected
@@ -74,9 +74,11 @@ def attempt(trials: Trials) -> Said:
             *lines,
             **details,
         )
-    if not any(trial.grade is not None and not trial.not_applied for _, trial in told):
-        if any(trial.grade is None for _, trial in told):
-            return untried("the budget was spent before the first one", *lines, **details)
+    left = [one.name for one, trial in told if trial.grade is None]
+    if left:
+        done = len(told) - len(left)
+        return out_of_time(f"{done} of {len(told)} tried", left, *lines, **details)
+    if all(trial.not_applied for _, trial in told):
         return not_applicable("its patches do not apply to the start state", *lines, **details)
     shown = ", ".join(f"{one.name}: {one.expected}" for one, _ in told)
     return passed(f"as the session implies ({shown})", *lines, *silent, **details)
@@ -103,11 +105,11 @@ def candidates(trials: Trials) -> Said:
             **details,
         )
     left = [t.what for t in trials_ if t.grade is None]
-    if len(left) == len(trials_):
-        return untried("the budget was spent before the first one", **details)
+    if left:
+        done = len(trials_) - len(left)
+        return out_of_time(f"{done} of {len(trials_)} judged as they should be", left, **details)
     summary = f"{len(right)} right and {len(wrong)} wrong ones judged as they should be"
-    notes = (listing(left, "Not tried, because the budget was spent:"),) if left else ()
-    return passed(summary + (f"; {len(left)} not tried" if left else ""), *notes, **details)
+    return passed(summary, **details)
 
 
 def _record(trials: Trials) -> Attempts | None:

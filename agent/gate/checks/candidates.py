@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from agent.gate.candidates.alternatives import alternatives
-from agent.gate.candidates.exploits import EXPLOITS
+from agent.gate.candidates.exploits import EXHAUSTING, EXPLOITS
 from agent.gate.candidates.mutants import LANGUAGES, can_mutate, mutants
 from agent.gate.candidates.partial import Wrong, is_code, partials
 from agent.gate.candidates.script import is_script
-from agent.gate.candidates.trial import ARGUMENTS, Trial, arguments, survivor_id, tried
+from agent.gate.candidates.trial import ARGUMENTS, Trial, arguments, awaited, survivor_id, tried
 from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import Outcome
-from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
+from agent.gate.said import Said, clip, failed, listing, not_applicable, out_of_time, passed
 from agent.gate.trials import Trials
-from agent.grading import Candidate, Grader
+from agent.grading import NOP, ORACLE, Candidate, Conditions, Grader
 from agent.tree import Tree
 
 MAX_PARTIALS = 12
@@ -25,6 +25,12 @@ was not written for the environment, and nobody may be there who can argue. Of t
 suite misses about half are equivalent (45 % by Schuler and Zeller, "Covering and uncovering
 equivalent mutants", STVR 23(5), 2013), and a landed change often holds parts that nobody asked
 for; a suite that misses more than half does not check the task."""
+LEAST_PATIENCE_S = 8.0
+PATIENCE = 3.0
+"""How much longer a child of a cheat that hangs may take than the whole verifier took for nop or
+oracle: to see that it is stopped takes no more, and its half of a core makes it slower."""
+ASIDE_SHARE = 0.25
+"""Of the processor, for a cheat that takes all it can get while others are graded."""
 _SHOWN_DIFF_CHARS = 1500
 
 
@@ -109,22 +115,29 @@ def exploits_fail(trials: Trials) -> Said:
 
     The catalogue (`docs/exploits.md`) is tried from the start state: every cheat made of files as a
     final tree in a fresh container; every cheat that needs more in the container that is then
-    judged, as in Harbor's shared mode. The result of each is in the report's details.
+    judged, as in Harbor's shared mode. Cheats that take all they can get are tried beside the
+    others, with a quarter of the processor, and there the kit stops a child sooner. The result of
+    each is in the report's details.
     """
     start = trials.start or (trials.grader.base_tree() if trials.carried else Tree())
     outcome = trials.outcome or Outcome()
     shared = Grader(trials.engine, trials.environment, trials.image_id, mode="in-place")
     chosen: list[tuple[Candidate, str, str]] = []
     machine: list[tuple[Candidate, str, str]] = []
+    exhausting: list[tuple[Candidate, str, str]] = []
     for exploit in EXPLOITS:
         candidate = exploit.candidate(start, outcome)
         if candidate is not None:
             into = machine if exploit.needs_machine else chosen
+            into = exhausting if exploit in EXHAUSTING else into
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
+    hurried = _hurried(trials)
+    queued = [(c, w, d, trials.submit(c, hurried, aside=True)) for c, w, d in exhausting]
     done = [*tried(trials, chosen), *tried(trials, machine, grader=shared)]
+    done += awaited(trials, queued)
     graded = sum(t.grade is not None for t in done)
     won = [t for t in done if t.earned]
-    stuck = [t for t in done if t.grade is not None and t.grade.status == "timeout"]
+    stuck = [t for t in done if _hangs(t, trials.grader.timeout_s)]
     mute = [t for t in done if t.grade is not None and t.grade.status == "error"]
     details = _details(done)
     # No verdict is no reward, but a trainer cannot tell it from trouble with the machine.
@@ -147,6 +160,21 @@ def exploits_fail(trials: Trials) -> Said:
             **details,
         )
     return _untried_or_passed(done, f"{graded} cheats earn nothing", details, notes)
+
+
+def _hangs(trial: Trial, limit_s: float) -> bool:
+    """Whether the verifier was stopped at its own limit, or would have been without the hurry."""
+    grade = trial.grade
+    if grade is None:
+        return False
+    return grade.status == "timeout" or grade.seconds + grade.rewards.get("spared_s", 0) > limit_s
+
+
+def _hurried(trials: Trials) -> Conditions:
+    """For cheats that take all they can get: little of the processor, and an early end."""
+    usual = max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
+    patience = max(LEAST_PATIENCE_S, PATIENCE * usual)
+    return Conditions("hurried", {"KIT_PATIENCE_S": f"{patience:.1f}"}, cpu_share=ASIDE_SHARE)
 
 
 def _changes(trials: Trials) -> Outcome | None:
@@ -207,12 +235,8 @@ def _untried_or_passed(
     done: list[Trial], summary: str, details: dict[str, Any], *evidence: str
 ) -> Said:
     missing = [t.what for t in done if t.grade is None]
-    if done and len(missing) == len(done):
-        return untried("the budget was spent before the first one", **details)
     if missing:
-        # What was tried held; what was not is said, and does not count against the environment.
-        evidence = (*evidence, listing(missing, "Not tried, because the budget was spent:"))
-        summary += f"; {len(missing)} not tried"
+        return out_of_time(summary, missing, *evidence, **details)
     return passed(summary, *evidence, **details)
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from agent.gate import conditions
 from agent.gate.checks.offline import downloads
-from agent.gate.said import Said, clip, failed, listing, not_applicable, passed, untried
+from agent.gate.said import (
+    Said,
+    clip,
+    failed,
+    listing,
+    not_applicable,
+    out_of_time,
+    passed,
+    untried,
+)
 from agent.gate.trials import Trials, Unready
 from agent.grading import NOP, ORACLE, Candidate, CandidateFailed, Grade, Grader
 
@@ -98,6 +107,7 @@ def stable(trials: Trials) -> Said:
     odd: list[str] = []
     labels: list[str] = []
     missed: list[str] = []
+    left: list[str] = []
     seconds: dict[str, list[float]] = {}
     for candidate in (NOP, ORACLE):
         first = trials.grade(candidate)
@@ -108,7 +118,7 @@ def stable(trials: Trials) -> Said:
             try:
                 grade = trials.grade(candidate, number)
             except Unready:
-                missed.append(f"{candidate.name}, number {number + 1}")
+                left.append(f"{candidate.name}, number {number + 1}")
                 continue
             seconds[candidate.name].append(grade.seconds)
             if not grade.arranged:
@@ -121,8 +131,8 @@ def stable(trials: Trials) -> Said:
     details = {"seconds": seconds, "conditions": tried, "missed": missed}
     if odd:
         return failed(odd[0], *odd[1:], **details)
-    if not any(len(s) > 1 for s in seconds.values()):
-        return untried("the budget was spent before the first repeat", **details)
+    if left:
+        return out_of_time("the same verdicts until then", left, **details)
     longest = max(max(s) for s in seconds.values())
     return passed(
         f"{min(len(s) for s in seconds.values())} × the same verdicts, {longest:.1f} s at most",

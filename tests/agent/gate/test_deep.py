@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from agent.gate.candidates.exploits.page import page
 from agent.gate.candidates.mutants import mutants
 from agent.gate.candidates.partial import partials
 from agent.gate.candidates.trial import failed_checks
+from agent.gate.checks.candidates import alternatives_pass, exploits_fail, mutants_fail
+from agent.gate.checks.image import builds
+from agent.gate.checks.rewards import stable
 from agent.gate.outcome import Outcome, compare
 from agent.gate.report import as_text
+from agent.gate.trials import Trials
 from agent.tree import Entry, Tree
 from sandbox import bases
 from sandbox.engine import Engine
@@ -57,6 +62,22 @@ def test_a_judge_with_the_kit_stands_all_of_it(
     report = run(engine, made, settings=GateSettings(repeats=2, depth="full"))
     assert report.passed, as_text(report)
     assert len(report.check("exploits-fail").details["tried"]) > 25
+
+
+def test_a_check_that_the_budget_cuts_short_is_untried_and_says_what_to_do(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    made = make(tmp_path / "e", base=base_image)
+    with Trials(engine, made, GateSettings(workers=1)) as trials:
+        assert builds(trials).verdict is CheckVerdict.PASS
+        trials.begin_core()
+        assert trials.core_works
+        trials.deadline = time.monotonic()
+        for check in (stable, mutants_fail, alternatives_pass, exploits_fail):
+            said = check(trials)
+            assert said.verdict is CheckVerdict.UNTRIED, (check.__name__, said)
+            assert "not tried" in said.summary
+            assert "--budget" in said.evidence[-1]
 
 
 ROUNDED = LEDGER.replace("int(float(amount))", "round(float(amount))")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from agent.grading import PROCESSES
 from agent.tree import Entry, pack
 from agent.verifier import kit_files
 from sandbox.container import Sandbox
@@ -26,10 +27,14 @@ HONEST = "def answer():\n    return 42\n"
 
 @dataclass(frozen=True)
 class Judged:
-    """What a judge left: its reward (None without one) and its output."""
+    """What a judge left: its rewards by name (none without a verdict) and its output."""
 
-    reward: float | None
+    rewards: dict[str, float]
     log: str
+
+    @property
+    def reward(self) -> float | None:
+        return self.rewards.get("reward")
 
 
 class Bench:
@@ -40,22 +45,28 @@ class Bench:
         for name, data in kit_files().items():
             box.put(f"/{name}", data)
 
-    def judge(self, work: str, judge: str = ASKS_TWICE, timeout_s: float = 60) -> Judged:
+    def judge(
+        self,
+        work: str,
+        judge: str = ASKS_TWICE,
+        timeout_s: float = 60,
+        env: Mapping[str, str] | None = None,
+    ) -> Judged:
         """Grade a tree of one module as root, as `tests/test.sh` does."""
         self.box.run("rm -rf /app /logs /tmp/kit-* /tmp/left", cwd="/")
         tree = {"app": Entry("directory", 0o777, uid=1000, gid=1000)}
         tree["app/work.py"] = Entry("file", 0o666, work.encode(), uid=1000, gid=1000)
         self.box.put_tree("/", pack(tree))
         self.box.put("/tests/judge.py", judge.encode())
-        done = self.box.run("sh /tests/test.sh", cwd="/", timeout_s=timeout_s)
+        done = self.box.run("sh /tests/test.sh", cwd="/", timeout_s=timeout_s, env=env)
         assert not done.timed_out, done.output
         reward = self.box.run("cat /logs/verifier/reward.json 2>/dev/null", cwd="/").output
-        return Judged(json.loads(reward)["reward"] if reward.strip() else None, done.output)
+        return Judged(json.loads(reward) if reward.strip() else {}, done.output)
 
 
 @pytest.fixture(scope="module")
 def bench(engine: Engine, base_image: str) -> Iterator[Bench]:
-    limits = Limits(cpus=2, memory_bytes=512 << 20, processes=600)
+    limits = Limits(cpus=2, memory_bytes=512 << 20, processes=PROCESSES)
     with engine.create(base_image, network=False, limits=limits, purpose="judge") as box:
         yield Bench(box)
 
@@ -109,6 +120,25 @@ def answer():
 def test_a_fork_bomb_earns_nothing(bench: Bench) -> None:
     judged = bench.judge(FORK_BOMB, ASKS_TWICE.replace('"answer")', '"answer", timeout_s=1)'))
     assert judged.reward == 0, judged.log
+
+
+def test_two_fork_bombs_side_by_side_leave_the_judge_its_verdict(bench: Bench) -> None:
+    judged = bench.judge(
+        FORK_BOMB + "answer()\n",
+        "import kit\n"
+        "argv = [kit.python(), 'work.py']\n"
+        "with kit.start(argv, cwd=kit.checkout()), kit.start(argv, cwd=kit.checkout()) as second:\n"
+        "    kit.check('it ends', not second.wait(2).timed_out)\n"
+        "kit.verdict()\n",
+    )
+    assert judged.reward == 0, judged.log
+
+
+def test_who_grades_may_ask_for_an_early_end_of_what_hangs(bench: Bench) -> None:
+    patient = ASKS_TWICE.replace('"answer")', '"answer", timeout_s=500)', 1)
+    judged = bench.judge("import time\ntime.sleep(600)\n", patient, env={"KIT_PATIENCE_S": "1"})
+    # The first child would have had 499 seconds more; the judge stops asking after it.
+    assert judged.rewards == {"reward": 0, "spared_s": 499}, judged.log
 
 
 def test_a_tree_that_gives_no_value_earns_nothing_wherever_the_judge_asks(bench: Bench) -> None:
