@@ -16,6 +16,7 @@ from functools import cache
 
 from agent.gate import outcome as outcomes
 from agent.gate.outcome import names_of_tests, new_lines
+from agent.gate.release import is_earlier, said
 from agent.gate.trials import Trials
 from agent.project import detect, is_test_path
 from agent.tree import Tree
@@ -132,6 +133,12 @@ class Marks:
                 return f"bytecode of a source of {size} bytes, as the solution's {stem(path)}.py"
         return ""
 
+    def solution_in_release(self, path: str, data: bytes) -> tuple[str, ...]:
+        """Lines and names of the solution in a file of an installed release of the project."""
+        if not self.project or f"/node_modules/{self.project}/" not in path:
+            return ()
+        return tuple(t for t in (*self.solution, *self.own_names) if t.encode() in data)
+
     @property
     def own_names(self) -> tuple[str, ...]:
         """Identifiers of the solution that the standard library does not define."""
@@ -181,9 +188,13 @@ class Marks:
             ]
             if code:
                 return f"the project is installed outside the work tree ({code[0]}, …)"
-        if path.endswith("/package.json") and data != self.manifest:
+        usual = path.endswith(f"/node_modules/{self.project}/package.json")
+        if path.endswith("/package.json") and (usual or data != self.manifest):
             installed = re.search(r"/node_modules/[^!]+$|!package/package\.json$", path)
-            if installed and _name_in_package_json(data) == self.project:
+            if installed and said(data).get("name") == self.project:
+                told = bool(self.solution or self.own_names)
+                if usual and is_earlier(data, self.manifest, can_be_told=told):
+                    return ""
                 return "a release of the project among installed or cached packages"
         return ""
 
@@ -199,14 +210,6 @@ def seen(marks: tuple[str, ...], data: bytes) -> tuple[str, ...]:
     if not first:
         return ()
     return (*first, *(m for m in marks[FIRST_PASS:] if m.encode() in data))
-
-
-def _name_in_package_json(data: bytes) -> str:
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        return ""
-    return str(said.get("name", "")) if isinstance(said, dict) else ""
 
 
 def _outcome_commits(trials: Trials) -> list[str]:

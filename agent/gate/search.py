@@ -142,6 +142,7 @@ _COMPILED_KIND = "compiled solution"
 _SOLUTION_KIND = "the solution"
 _TESTS_KIND = "hidden tests"
 _NAMES_KIND = "names of hidden tests"
+_PROJECT_KIND = "the project itself"
 
 
 def _certain(file: LayerFile, marks: Marks) -> Iterator[Finding]:
@@ -161,7 +162,7 @@ def _certain(file: LayerFile, marks: Marks) -> Iterator[Finding]:
     yield from finding("session text", marks.session_in(data))
     if not _SYSTEM.match(file.path) and "node_modules/" not in file.path:
         yield from finding("session copy", session_copy(file.path.lstrip("/")))
-    yield from finding("the project itself", marks.other_release(file.path, data))
+    yield from finding(_PROJECT_KIND, marks.other_release(file.path, data))
 
 
 def _suspects(file: LayerFile, marks: Marks) -> Iterator[Suspect]:
@@ -171,6 +172,7 @@ def _suspects(file: LayerFile, marks: Marks) -> Iterator[Suspect]:
 
     yield from suspect(_SOLUTION_KIND, seen(marks.solution, file.data))
     yield from suspect(_TESTS_KIND, seen(marks.tests, file.data))
+    yield from suspect(_PROJECT_KIND, marks.solution_in_release(file.path, file.data))
     compiled = bool(_COMPILED.search(file.path))
     package = _package(file.path)
     # What a package from elsewhere compiled is its own, unless it bears a changed module's name.
@@ -196,6 +198,8 @@ def _weighed(suspect: Suspect, held: Mapping[str, frozenset[str]], marks: Marks)
     shown = rare[0][:120]
     if suspect.kind == _SOLUTION_KIND and is_copy(len(rare), marks.solution):
         why = f"{len(rare)} lines that only the solution has, such as: {shown}"
+    elif suspect.kind == _PROJECT_KIND:
+        why = f"a release of the project with what only the solution has, such as: {shown}"
     elif suspect.kind == _TESTS_KIND and is_copy(len(rare), marks.tests):
         why = f"{len(rare)} lines that only the hidden tests have, such as: {shown}"
     elif suspect.kind == _COMPILED_KIND and len(rare) >= min(COMPILED_NAMES, len(marks.own_names)):

@@ -19,7 +19,10 @@ def sealed(trials: Trials) -> Said:
     (bytecode, bundles, source maps, build folders), known by the names they hold and by the source
     size that bytecode records; the hidden tests' files, names and lines, test runners' caches and
     bytecode among them; texts and ids of the session and copies of it by name; and another release
-    of the project in site-packages, node_modules or a download cache. The commands in the image's
+    of the project in site-packages, node_modules or a download cache. (A release in node_modules
+    that is not newer than the start state and that holds not one line or name of the solution is
+    no leak: test runners depend on some of the projects that they test, see `agent.gate.release`.)
+    The commands in the image's
     history and its configuration are searched like files, with what they carry in base64. Lines and
     names that packages from elsewhere hold, too, count for nothing (see `agent.gate.search`).
     """

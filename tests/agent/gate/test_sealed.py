@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 import zstandard
@@ -194,6 +195,52 @@ HARMLESS: dict[str, tuple[str, bytes]] = {
 
 def package(name: str, text: str) -> LayerFile:
     return LayerFile(0, f"/opt/venv/lib/python3.11/site-packages/{name}/core.py", text.encode())
+
+
+class TestReleases:
+    """A release of the project in node_modules, where its own test runner needs it."""
+
+    FOLDER = "/opt/deps/node_modules/debug/node_modules/tiny-ledger"
+
+    def installed(self, version: str, code: bytes, marks: Marks = MARKS) -> list[str]:
+        manifest = json.dumps({"name": "tiny-ledger", "version": version}).encode()
+        files = [
+            LayerFile(0, f"{self.FOLDER}/package.json", manifest),
+            LayerFile(0, f"{self.FOLDER}/lib/ledger.js", code),
+        ]
+        return [f.kind for f in search(lambda: files, marks).findings]
+
+    @pytest.mark.parametrize(
+        "version", ["0.9.9", "1.0.0", "1.0.0-rc.1", "1.0.0+build.7", "v0.10.0"]
+    )
+    def test_one_that_is_no_newer_than_the_start_is_no_leak(self, version: str) -> None:
+        assert self.installed(version, LEDGER.encode()) == []
+
+    @pytest.mark.parametrize(
+        "version", ["1.0.1", "1.0.1-rc.1", "1.10.0", "2.0.0-0", "latest", "", "1.0"]
+    )
+    def test_one_that_is_newer_or_of_an_unknown_age_is_found(self, version: str) -> None:
+        assert self.installed(version, LEDGER.encode()) == ["the project itself"]
+
+    @pytest.mark.parametrize(
+        "code", [OUTCOME.marks[-1].encode(), MINIFIED, S], ids=["line", "minified", "all"]
+    )
+    def test_an_old_number_on_new_code_is_found(self, code: bytes) -> None:
+        assert "the project itself" in self.installed("0.9.0", code)
+
+    def test_a_start_that_does_not_know_its_version_lets_none_pass(self) -> None:
+        nameless = replace(MARKS, manifest=b'{"name": "tiny-ledger", "version": "0.0.0-semantic"}')
+        assert self.installed("0.9.0", LEDGER.encode(), nameless) == ["the project itself"]
+
+    def test_without_a_line_to_look_for_only_a_lower_number_passes(self) -> None:
+        silent = replace(MARKS, solution=(), names=())
+        assert self.installed("0.9.0", LEDGER.encode(), silent) == []
+        assert self.installed("1.0.0", LEDGER.encode(), silent) == ["the project itself"]
+
+    def test_one_under_another_name_is_found(self) -> None:
+        path = "/opt/deps/node_modules/ledger-old/package.json"
+        data = b'{"name": "tiny-ledger", "version": "0.9.0"}'
+        assert [f.kind for f in found(path, data)] == ["the project itself"]
 
 
 class TestFalseAlarms:
