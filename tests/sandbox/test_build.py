@@ -93,18 +93,24 @@ def test_layers_that_are_kept_spare_the_next_run_their_steps(
                     engine.client.api.remove_image(tag)
 
 
-def test_layers_go_when_they_are_old_or_many_or_the_disk_is_full() -> None:
+def test_layers_go_when_they_are_old_or_many_or_large_or_the_disk_is_full() -> None:
     now, day = 2_000_000_000, 24 * 60 * 60
 
     def image(number: int, days: float) -> dict[str, object]:
         tags = [f"{layers.HELD}:{number}", f"elsewhere:{number}"]
-        return {"Created": now - int(days * day), "RepoTags": tags}
+        return {"Id": str(number), "Created": now - int(days * day), "RepoTags": tags}
 
     fresh, old = image(1, 1), image(2, layers.KEPT_DAYS + 1)
-    assert layers.outlived([fresh, old], now, full=False) == ["kettle-layers:2"]
-    assert len(layers.outlived([fresh, old], now, full=True)) == 2
+    assert layers.outlived([fresh, old], {}, now, full=False) == ["kettle-layers:2"]
+    assert len(layers.outlived([fresh, old], {}, now, full=True)) == 2
     many = [image(number, number / 100) for number in range(layers.KEPT + 1)]
-    assert layers.outlived(many, now, full=False) == [f"kettle-layers:{layers.KEPT}"]
+    assert layers.outlived(many, {}, now, full=False) == [f"kettle-layers:{layers.KEPT}"]
+    half = layers.KEPT_BYTES // 2
+    three = [image(number, number / 100) for number in range(3)]
+    shared = {str(n): {"below": half, f"own {n}": 1} for n in range(3)}
+    assert layers.outlived(three, shared, now, full=False) == []
+    apart = {str(n): {f"own {n}": half} for n in range(3)}
+    assert layers.outlived(three, apart, now, full=False) == ["kettle-layers:2"]
 
 
 def test_a_step_that_fails_is_an_error_with_the_log(engine: Engine, base_image: str) -> None:
