@@ -186,6 +186,38 @@ CORE: tuple[Bad, ...] = (
         {"instruction": INSTRUCTION + "\nHint: total += _exact_amount_of(line)\n"},
     ),
     Bad(
+        "the verifier calls a helper that nobody told of",
+        "instruction",
+        "underspecified",
+        {
+            "judge": JUDGE.replace(
+                "kit.verdict()",
+                "one = kit.call_python('ledger', '_exact_amount_of', ['a 1'])\n"
+                "kit.check('its helper', one == '1')\nkit.verdict()",
+            )
+        },
+    ),
+    Bad(
+        "the verifier wants a message in words that nobody told",
+        "instruction",
+        "underspecified",
+        {
+            "solution": {
+                "ledger.py": FIXED.replace(
+                    "    total = 0",
+                    "    if lines is None:\n"
+                    "        raise ValueError('this ledger holds no entries')\n    total = 0",
+                )
+            },
+            "judge": JUDGE.replace(
+                "kit.verdict()",
+                "try:\n    kit.call_python('ledger', 'balance', [None])\nexcept kit.Raised as e:\n"
+                "    kit.check('message', e.message == 'this ledger holds no entries')\n"
+                "kit.verdict()",
+            ),
+        },
+    ),
+    Bad(
         "the instruction names a hidden test",
         "instruction",
         "test_cents_survive",

@@ -12,7 +12,7 @@ from agent.gate import CheckVerdict, GateSettings, run
 from agent.gate.candidates.alternatives import alternatives
 from agent.gate.candidates.exploits import EXPLOITS
 from agent.gate.candidates.exploits.page import page
-from agent.gate.candidates.mutants import mutants
+from agent.gate.candidates.mutants import LANGUAGES, mutants
 from agent.gate.candidates.partial import partials
 from agent.gate.candidates.trial import failed_checks
 from agent.gate.checks.candidates import alternatives_pass, exploits_fail, mutants_fail
@@ -62,6 +62,22 @@ def test_a_judge_with_the_kit_stands_all_of_it(
     report = run(engine, made, settings=GateSettings(repeats=2, depth="full"))
     assert report.passed, as_text(report)
     assert len(report.check("exploits-fail").details["tried"]) > 25
+
+
+def test_code_that_can_neither_be_mutated_nor_rewritten_is_named(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    solution = {"ledger.py": FIXED, "fast.go": "package ledger\n\nfunc Sum() int { return 1 }\n"}
+    made = make(tmp_path / "e", base=base_image, solution=solution)
+    settings = GateSettings(
+        repeats=1, mutants=1, alternatives=1, only=("mutants-fail", "alternatives-pass")
+    )
+    report = run(engine, made, settings=settings)
+    for name in settings.only:
+        told = text_of(report.check(name))
+        assert f"Not tried, because it is no {LANGUAGES}" in told
+        assert "fast.go" in told
+        assert "ledger.py" not in told.partition("Not tried")[2]
 
 
 def test_a_check_that_the_budget_cuts_short_is_untried_and_says_what_to_do(
