@@ -11,7 +11,9 @@ Shipped beside kit.py. The suite shares a process with the graded code, so this 
 - copies of the demanded Python tests with wrong expectations are run beside them: a value that
   equals the right one and a wrong one, too, lies;
 - canaries with random names are added: tests that must pass, must fail and must err. A runner, an
-  assertion or a report that was tampered with gives them the wrong outcome.
+  assertion or a report that was tampered with gives them the wrong outcome;
+- to each test file of JavaScript wrong claims are added, made with what the file itself asserts
+  with: graded code that the file loads may have changed what its assertions say, in its process.
 
 As a program it prints the outcomes of a suite as JSON, for the one who writes the verifier:
 
@@ -121,6 +123,9 @@ def hidden_tests(
     scrub(tree, keep)
     lay_over(tree, overlay)
     canaries = plant_canaries(runner, tree, files)
+    claims = (
+        plant_claims(runner, tree, files) if runner not in ("pytest", "unittest") else Canaries()
+    )
     twins = plant_twins(tree, files, fail_to_pass) if runner in ("pytest", "unittest") else {}
     report = outcomes(
         runner,
@@ -137,12 +142,20 @@ def hidden_tests(
     ran = kit.check(f"{name}: the suite runs to its end", report.complete, why)
     seen = canaries.outcomes(report)
     wrong = {k: v for k, v in seen.items() if v not in canaries.expected[k]}
+    # One that a runner leaves out (`describe.only`) says nothing; one that passes, says all.
+    held = [k for k, v in claims.outcomes(report).items() if v == "passed"]
     honest = kit.check(
         f"{name}: canaries have their outcomes",
         not wrong,
         f"{len(wrong)} of {len(seen)} tests with a known outcome had another one: "
         + ", ".join(f"{canaries.expected[k][0]} but {v or 'not run'}" for k, v in wrong.items()),
     )
+    if claims.expected:
+        honest &= kit.check(
+            f"{name}: wrong claims are noticed",
+            not held,
+            f"{len(held)} of {len(claims.expected)} wrong claims pass in the files' own processes",
+        )
     lying = [i for i in fail_to_pass if _lies(i, report.outcomes, twins)]
     if twins:
         honest &= kit.check(
@@ -344,6 +357,115 @@ def plant_canaries(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Can
             err: ("failed", "error"),
         },
     )
+
+
+# --- wrong claims in the demanded files of JavaScript --------------------------------------------
+
+_EXPECTED = {
+    "toBe": "({a}).toBe({b})",
+    "toEqual": "([{a}]).toEqual([{b}])",
+    "toStrictEqual": "({{ n: {a} }}).toStrictEqual({{ n: {b} }})",
+    "toMatchObject": "({{ n: {a} }}).toMatchObject({{ n: {b} }})",
+    "toMatch": "('n{a}').toMatch(/n{b}/)",
+    "toContain": "([{a}]).toContain({b})",
+    "toHaveLength": "([{a}]).toHaveLength({b})",
+    "toHaveProperty": "({{ n: {a} }}).toHaveProperty('m{b}')",
+    "toBeTruthy": "(0).toBeTruthy()",
+    "toBeFalsy": "({a}).toBeFalsy()",
+    "toBeNull": "({a}).toBeNull()",
+    "toBeUndefined": "({a}).toBeUndefined()",
+    "toBeDefined": "(undefined).toBeDefined()",
+    "toBeCloseTo": "({a}).toBeCloseTo({b})",
+    "toBeGreaterThan": "(0).toBeGreaterThan({a})",
+    "toBeLessThan": "({a}).toBeLessThan(0)",
+    "toThrow": "(() => {a}).toThrow()",
+    "toThrowError": "(() => {a}).toThrow()",
+}
+"""Claims of jest, vitest and bun that do not hold, for two numbers that differ."""
+_ASSERTED = {
+    "strictEqual": ".strictEqual({a}, {b})",
+    "deepStrictEqual": ".deepStrictEqual([{a}], [{b}])",
+    "equal": ".equal({a}, {b})",
+    "deepEqual": ".deepEqual([{a}], [{b}])",
+    "ok": ".ok(0)",
+    "match": ".match('n{a}', /n{b}/)",
+    "throws": ".throws(() => {a})",
+    "notStrictEqual": ".notStrictEqual({a}, {a})",
+}
+"""The same of Node's assert."""
+_SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".jsx", ".tsx")
+
+
+def plant_claims(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Canaries:
+    """Add tests that must not pass to the end of each test file, in the file's own style."""
+    planted = Canaries()
+    for file in files:
+        if not file.endswith(_SCRIPTS):
+            continue
+        try:
+            text = tree.read(file).decode("utf-8", "replace")
+        except kit.ChildFailed:
+            continue
+        lines = [";"]
+        for test, claim in _claims(runner, text, lines, module=_is_module(file, text)):
+            name = f"{kit.words(1)[0]}_{secrets.token_hex(3)}"
+            lines.append(f"{test}('{name}', () => {{ {claim}; }});")
+            planted.expected[name] = ("failed", "error")
+        # Where types are checked, nothing is known of these names.
+        tree.write(file, text + "".join(f"\n// @ts-ignore\n{line}" for line in lines) + "\n")
+    return planted
+
+
+def _claims(runner: str, text: str, lines: list[str], *, module: bool) -> list[tuple[str, str]]:
+    """Wrong claims for a test file, each with the function that makes a test of it.
+
+    Args:
+        text: the file.
+        lines: gets the imports that they need.
+        module: whether the file is an ES module.
+    """
+
+    def imported(source: str, *, whole: bool = False) -> str:
+        name = f"kit_{secrets.token_hex(3)}"
+        form = f"import {'* as ' if whole else ''}{name} from '{source}';"
+        lines.append(form if module else f"const {name} = require('{source}');")
+        return name
+
+    a, b = kit.rng.sample(range(100, 999), 2)
+    test = expect = ""
+    if runner == "node:test":
+        test = imported("node:test")
+    elif runner == "mocha":
+        test = "it"
+    elif runner == "jest" and "@jest/globals" not in text:
+        test, expect = "test", "expect"
+    else:
+        module = module or runner != "jest"
+        source = {"jest": "@jest/globals", "vitest": "vitest", "bun": "bun:test"}[runner]
+        both = imported(source, whole=True)
+        test, expect = f"{both}.test", f"{both}.expect"
+    claims: list[str] = []
+    if expect:
+        used = {"toBe", "toEqual", *re.findall(r"\.(to[A-Z]\w*)\(", text)}
+        claims += [expect + form for name, form in _EXPECTED.items() if name in used]
+    chai = re.search(r"""['"]chai['"]""", text)
+    if chai:
+        claims.append(f"{imported('chai', whole=True)}.expect({a}).to.equal({b})")
+    asserting = re.search(r"""['"]((?:node:)?assert(?:/strict)?)['"]""", text)
+    if asserting or not (expect or chai):
+        used = {"strictEqual", "deepStrictEqual", *re.findall(r"\b(\w+)\(", text)}
+        owners = [imported(asserting[1] if asserting else "node:assert")]
+        if module:
+            owners.append(imported(asserting[1] if asserting else "node:assert", whole=True))
+        claims += [o + form for o in owners for name, form in _ASSERTED.items() if name in used]
+    return [(test, claim.format(a=a, b=b)) for claim in claims]
+
+
+def _is_module(file: str, text: str) -> bool:
+    """Whether a script is an ES module, by its ending and by what stands in it."""
+    if file.endswith((".mjs", ".mts", ".cjs", ".cts")):
+        return file.endswith((".mjs", ".mts"))
+    return re.search(r"^(?:import\s*[\w*{'\"]|export\s)", text, re.MULTILINE) is not None
 
 
 # --- twins: the demanded tests with wrong expectations ------------------------------------------

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.gate.candidates.exploits import EXPLOITS
+from agent.gate.outcome import compare
 from agent.grading import NOP, ORACLE, Grader
 from agent.verifier import kit_files
 from sandbox.container import Sandbox
@@ -177,3 +179,73 @@ kit.verdict()
     nop, oracle = grader.grade(NOP), grader.grade(ORACLE)
     assert (nop.reward, oracle.reward) == (0, 1), oracle.log + nop.log
     assert f"{n.tells} (failed)" in nop.log
+
+
+ASSERTING = {
+    "jest": "const { add } = require('../add.js');\n"
+    "it('adds parts', () => { expect(add(1.5, 2.25)).toBe(3.75); });\n",
+    "vitest": "import { expect, it } from 'vitest';\nimport { add } from '../add.js';\n"
+    "it('adds parts', () => { expect(add(1.5, 2.25)).toEqual(3.75); });\n",
+    "mocha": "const assert = require('assert');\nconst { add } = require('../add.js');\n"
+    "it('adds parts', () => { assert.equal(add(1.5, 2.25), 3.75); });\n",
+    "node:test": "const it = require('node:test');\nconst assert = require('node:assert/strict');\n"
+    "const { add } = require('../add.js');\n"
+    "it('adds parts', () => { assert.equal(add(1.5, 2.25), 3.75); });\n",
+}
+MODULES = {
+    "node:test": "import it from 'node:test';\nimport assert, { deepEqual } from 'node:assert';\n"
+    "import { add } from '../add.mjs';\n"
+    "it('adds parts', () => { deepEqual([add(1.5, 2.25)], [3.75]); assert.ok(add(1, 1)); });\n",
+    "vitest": "import { expect, it } from 'vitest';\nimport { add } from '../add.mjs';\n"
+    "it('adds parts', () => { expect(add(1.5, 2.25)).toBeCloseTo(3.75); });\n",
+}
+CHEATS = (
+    "exit at import",
+    "exit code rewritten at the end",
+    "patched node assert",
+    "patched expect",
+    "equal to everything",
+    "forged report",
+)
+
+
+@pytest.mark.parametrize(
+    ("runner", "module"),
+    [*((runner, False) for runner in ASSERTING), *((runner, True) for runner in MODULES)],
+    ids=lambda value: {True: "modules", False: "scripts"}.get(value, value),
+)
+def test_a_cheat_in_the_runners_process_earns_nothing(
+    engine: Engine, base: str, tmp_path: Path, runner: str, module: bool
+) -> None:
+    old, new = ("add.js", "add.mjs") if module else ("add.js", "add.js")
+    said = {"exports.add =": "export const add ="} if module else {}
+    test = f"test/add.test.{'mjs' if module else 'js'}"
+
+    def project(files: dict[str, str]) -> dict[str, str]:
+        code = files[old]
+        for before, after in said.items():
+            code = code.replace(before, after)
+        return {**{n: t for n, t in files.items() if n != old}, new: code}
+
+    text = (MODULES if module else ASSERTING)[runner]
+    judge = "import kit\n\n"
+    judge += f"kit.hidden_tests('{runner}', files=['{test}'], fail_to_pass=['{test} > adds parts'])"
+    made = make(
+        tmp_path / "e",
+        base=base,
+        start=project(START),
+        solution=project(SOLVED),
+        judge=judge + "\nkit.verdict()\n",
+        files={f"tests/files/{test}": text.encode()},
+    )
+    grader = Grader(engine, made, engine.build(made.archive("environment"), keep_layers=True).id)
+    oracle = grader.grade(ORACLE)
+    assert oracle.reward == 1, oracle.log
+    assert "wrong claims are noticed" in oracle.log
+    start = grader.base_tree()
+    outcome = compare(start, grader.final_tree(ORACLE))
+    for name in CHEATS:
+        candidate = next(e for e in EXPLOITS if e.name == name).candidate(start, outcome)
+        assert candidate is not None
+        grade = grader.grade(candidate)
+        assert grade.reward == 0, f"{name}: {grade.log}"
