@@ -12,17 +12,24 @@ script counts for nothing, and a reward that is missing or no finite number is a
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shlex
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from agent.candidate import (
+    NOP,
+    ORACLE,
+    SOLUTION,
+    Candidate,
+    CandidateFailed,
+    variant,
+    with_links,
+)
 from agent.environment import Environment
+from agent.grade import PLAIN, Conditions, Grade
+from agent.reward import read_reward
 from agent.task_config import literal_env
 from agent.tree import Entry, Tree, pack
 from sandbox.container import Sandbox
@@ -30,10 +37,26 @@ from sandbox.engine import Engine
 from sandbox.errors import SandboxError, SandboxFull, TransferError
 from sandbox.limits import GIB, Limits
 
+__all__ = [
+    "LOGS",
+    "NOP",
+    "ORACLE",
+    "PLAIN",
+    "SOLUTION",
+    "TESTS",
+    "WORK_TREE",
+    "Candidate",
+    "CandidateFailed",
+    "Conditions",
+    "Grade",
+    "Grader",
+    "read_reward",
+    "variant",
+]
+
 WORK_TREE = "/app"
 """Where the work tree of Kettle's environments lies."""
 TESTS = "/tests"
-SOLUTION = "/solution"
 LOGS = "/logs/verifier"
 
 DEFAULT_SOLVE_S = 600.0
@@ -54,122 +77,6 @@ LOG_LIMIT_CHARS = 20_000
 """Kept of a verifier's output."""
 
 Mode = Literal["carried", "in-place"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A possible final state, as a way to get there.
-
-    Attributes:
-        name: what reports call it; candidates with the same name are the same.
-        script: shell commands run in the work tree as the solver, after `solution` is in place.
-        solution: whether the environment's `solution/` lies at /solution meanwhile.
-        given: a patch that lies at /solution/given.patch meanwhile.
-        changes: files written (bytes) or removed (None) afterwards, by path in the work tree.
-        links: symlinks made afterwards: target by path.
-    """
-
-    name: str
-    script: str = ""
-    solution: bool = False
-    given: bytes = b""
-    changes: Mapping[str, bytes | None] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
-
-
-NOP = Candidate("nop")
-ORACLE = Candidate("oracle", script=f"exec {SOLUTION}/solve.sh", solution=True)
-
-
-def variant(
-    name: str,
-    changes: Mapping[str, bytes | None],
-    base: Candidate = ORACLE,
-    links: Mapping[str, str] | None = None,
-) -> Candidate:
-    """A candidate that differs from another in some files."""
-    return Candidate(
-        name,
-        base.script,
-        base.solution,
-        base.given,
-        {**base.changes, **changes},
-        {**base.links, **(links or {})},
-    )
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What surrounds the verifier.
-
-    Attributes:
-        label: what reports call it.
-        env: variables for the test script.
-        cpu_share: of the processor cores that the task asks for.
-        files: put into the container beforehand, as root's, by absolute path.
-        prefix: shell assignments put before the test script's name.
-        arrange: shell commands that root runs beforehand; whether they succeed is noted.
-    """
-
-    label: str = "plain"
-    env: Mapping[str, str] = field(default_factory=dict)
-    cpu_share: float = 1.0
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    prefix: str = ""
-    arrange: str = ""
-
-
-PLAIN = Conditions()
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What a verifier said.
-
-    Attributes:
-        status: `graded`; `error` when there is no usable reward; `timeout` when the verifier was
-            stopped at its own limit.
-        reward: a number in [0, 1]; None unless graded.
-        rewards: all numbers that it wrote, by name.
-        why: what went wrong, in a sentence; "" when graded.
-        log: the verifier's output.
-        seconds: wall time of the verifier alone.
-        solve_log: output of the candidate's script, where it ran in the same container.
-        arranged: whether the conditions could be arranged as asked.
-    """
-
-    status: Literal["graded", "error", "timeout"]
-    reward: float | None = None
-    rewards: Mapping[str, float] = field(default_factory=dict)
-    why: str = ""
-    log: str = ""
-    seconds: float = 0.0
-    solve_log: str = ""
-    arranged: bool = True
-
-    @property
-    def passed(self) -> bool:
-        """True for a full reward."""
-        return self.reward is not None and self.reward >= 1.0
-
-    @property
-    def verdict(self) -> str:
-        """The verdict in a few words."""
-        if self.status == "graded":
-            return f"reward {self.reward:g}"
-        return f"{self.status}: {self.why}" if self.why else self.status
-
-
-class CandidateFailed(Exception):
-    """A candidate could not be applied, or left a tree that cannot be carried.
-
-    Attributes:
-        log: the output of its script.
-    """
-
-    def __init__(self, message: str, log: str = "") -> None:
-        super().__init__(message)
-        self.log = log
 
 
 class Grader:
@@ -236,7 +143,7 @@ class Grader:
             CandidateFailed: its script failed, or its tree holds more than files and symlinks.
         """
         if not candidate.script and not candidate.solution:
-            return _with_links(self.base_tree().edited(candidate.changes), candidate.links)
+            return with_links(self.base_tree().edited(candidate.changes), candidate.links)
         key = (candidate.script, candidate.solution, candidate.given)
         with self._lock:
             found = self._final.get(key)
@@ -245,7 +152,7 @@ class Grader:
                 self._final[key] = found
         if isinstance(found, CandidateFailed):
             raise found
-        return _with_links(found.edited(candidate.changes), candidate.links)
+        return with_links(found.edited(candidate.changes), candidate.links)
 
     def grade(self, candidate: Candidate, conditions: Conditions = PLAIN) -> Grade:
         """Grade a candidate in a fresh container.
@@ -441,67 +348,9 @@ class Grader:
         return self._image_user if user is None else str(user)
 
 
-def read_reward(as_json: bytes | None, as_text: bytes | None) -> dict[str, float]:
-    """The rewards that a verifier wrote; the key `reward` is always among them.
-
-    Args:
-        as_json: content of reward.json; None when there is none.
-        as_text: content of reward.txt; None when there is none.
-
-    Raises:
-        ValueError: there is no usable reward; the message says why.
-    """
-    if as_json is not None:
-        try:
-            said = json.loads(as_json)
-        except (ValueError, RecursionError) as e:
-            raise ValueError(f"reward.json is not JSON: {e}") from e
-        values = said if isinstance(said, dict) else {"reward": said}
-        source = "reward.json"
-    elif as_text is not None:
-        try:
-            values = {"reward": float(as_text.decode())}
-        except ValueError as e:
-            raise ValueError(f"reward.txt is not a number: {as_text[:40]!r}") from e
-        source = "reward.txt"
-    else:
-        raise ValueError("the verifier wrote neither reward.json nor reward.txt")
-    rewards: dict[str, float] = {}
-    for name, value in values.items():
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(f"{source} has a value that is no finite number: {value!r:.40}")
-        rewards[name] = float(value)
-    if "reward" not in rewards and len(rewards) == 1:
-        rewards["reward"] = next(iter(rewards.values()))
-    if "reward" not in rewards:
-        raise ValueError(f"{source} has no value named reward")
-    if not 0.0 <= rewards["reward"] <= 1.0:
-        raise ValueError(f"{source} has a reward outside [0, 1]: {rewards['reward']:g}")
-    return rewards
-
-
-def timed(begun: float) -> float:
-    """Seconds since a reading of the monotonic clock, rounded for reports."""
-    return round(time.monotonic() - begun, 3)
-
-
 def _below(prefix: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return {f"{prefix}/{path}": entry for path, entry in entries.items()}
 
 
 def _surroundings(conditions: Conditions) -> dict[str, Entry]:
     return {path.lstrip("/"): Entry("file", data=d) for path, d in conditions.files.items()}
-
-
-def _with_links(tree: Tree, links: Mapping[str, str]) -> Tree:
-    if not links:
-        return tree
-    entries = {
-        path: entry
-        for path, entry in tree.entries.items()
-        if not any(path == link or path.startswith(link + "/") for link in links)
-    }
-    sample = next(iter(tree.entries.values()), Entry("file"))
-    for path, target in links.items():
-        entries[path] = Entry("link", 0o777, target=target, uid=sample.uid, gid=sample.gid)
-    return Tree(entries)
