@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,27 +54,47 @@ class Project:
     outcome: str
 
 
-def make(folder: Path, *, tests: bool = True) -> Project:
+def make(
+    folder: Path,
+    *,
+    tests: bool = True,
+    begin: Mapping[str, str | None] | None = None,
+    end: Mapping[str, str | None] | None = None,
+) -> Project:
     """Write the repository and the session.
 
     Args:
         folder: an empty folder.
         tests: whether the outcome brings a test.
+        begin: what the first commit's files are, beside or instead of the usual ones; None for a
+            file that is not there.
+        end: the same for the outcome.
     """
     repo = git.Repo.init(folder / "voice", initial_branch="main")
     place = Path(repo.working_dir)
     (place / "pyproject.toml").write_text('[project]\nname = "voice"\nversion = "1"\n')
     (place / "LICENSE").write_text("SPDX-License-Identifier: MIT\n")
     (place / "voice.py").write_text(START)
+    _write(place, begin or {})
     start = commit(repo, "Begin", "2025-03-01T10:00:00+0000")
     (place / "voice.py").write_text(FIXED)
     if tests:
         (place / "test_voice.py").write_text(TEST)
+    _write(place, end or {})
     outcome = commit(repo, "Shout with an exclamation mark", "2025-03-01T12:00:00+0000")
     session = folder / "session.jsonl"
     session.write_text("".join(json.dumps(line) + "\n" for line in claude_code(place)))
     repo.close()
     return Project(place, session, start, outcome)
+
+
+def _write(place: Path, files: Mapping[str, str | None]) -> None:
+    for path, text in files.items():
+        if text is None:
+            (place / path).unlink()
+            continue
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
 
 
 def commit(repo: git.Repo, message: str, date: str) -> str:
