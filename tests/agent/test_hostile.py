@@ -89,6 +89,40 @@ def test_hostile_code_ends_in_a_verdict(
     assert containers_of(engine, os.getpid()) <= before
 
 
+MISDEEDS = f"""
+import subprocess, sys
+for program in {[*HOSTILE.values(), FILLER]!r}:
+    subprocess.run(["timeout", "-k", "1", "2", sys.executable, "-c", program])
+"""
+"""All of them, one after the other."""
+
+
+def test_a_repository_that_is_hostile_when_it_is_installed_ends_in_a_verdict(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, workbench: str
+) -> None:
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    project = projects.make(tmp_path, begin={"setup.py": MISDEEDS})
+    before = containers_of(engine, os.getpid())
+    # The watchdog that measures the whole container may see the filler first.
+    with contextlib.suppress(SandboxFull):
+        result = build_session(
+            project.session,
+            BuildSettings(
+                repo=str(project.repository),
+                model="baseline",
+                out=tmp_path / "out",
+                anyway=True,
+                gate=GateSettings(depth="core", budget_s=60),
+                budget=Budget(minutes=4),
+                limits=Limits(processes=256, memory_bytes=1 << 30, disk_bytes=1 << 30),
+            ),
+        )
+        assert result.status in ("accepted", "gate-failed", "budget-spent")
+    trajectory = next((tmp_path / "out").glob(".builds/*/trajectory.json")).read_text()
+    assert "lock-python" in trajectory
+    assert containers_of(engine, os.getpid()) <= before
+
+
 def test_a_disk_filler_is_stopped_and_what_was_said_is_kept(
     project: projects.Project, tmp_path: Path, engine: Engine
 ) -> None:
