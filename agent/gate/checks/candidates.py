@@ -25,10 +25,10 @@ was not written for the environment, and nobody may be there who can argue. Of t
 suite misses about half are equivalent (45 % by Schuler and Zeller, "Covering and uncovering
 equivalent mutants", STVR 23(5), 2013), and a landed change often holds parts that nobody asked
 for; a suite that misses more than half does not check the task."""
-LEAST_PATIENCE_S = 8.0
-PATIENCE = 3.0
+LEAST_PATIENCE_S, MOST_PATIENCE_S = 8.0, 16.0
+PATIENCE = 1.5
 """How much longer a child of a cheat that hangs may take than the whole verifier took for nop or
-oracle: to see that it is stopped takes no more, and its half of a core makes it slower."""
+oracle. Stopped early it earns nothing either, and three of them must not outlast all the others."""
 ASIDE_SHARE = 0.25
 """Of the processor, for a cheat that takes all it can get while others are graded."""
 _SHOWN_DIFF_CHARS = 1500
@@ -173,7 +173,7 @@ def _hangs(trial: Trial, limit_s: float) -> bool:
 def _hurried(trials: Trials) -> Conditions:
     """For cheats that take all they can get: little of the processor, and an early end."""
     usual = max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
-    patience = max(LEAST_PATIENCE_S, PATIENCE * usual)
+    patience = min(max(LEAST_PATIENCE_S, PATIENCE * usual), MOST_PATIENCE_S)
     return Conditions("hurried", {"KIT_PATIENCE_S": f"{patience:.1f}"}, cpu_share=ASIDE_SHARE)
 
 
