@@ -45,11 +45,13 @@ class Outcome:
         changed: content before and after by path; None where there is no such file.
         marks: lines that only the solution has, the longest first.
         names: identifiers that only the solution has.
+        paths: every path of the final tree.
     """
 
     changed: Mapping[str, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    paths: frozenset[str] = frozenset()
 
     @property
     def lines_added(self) -> int:
@@ -77,6 +79,7 @@ def compare(start: Tree, final: Tree) -> Outcome:
         changed=dict(sorted(changed.items())),
         marks=new_lines(added, start),
         names=new_names(added, start),
+        paths=frozenset(final.entries),
     )
 
 

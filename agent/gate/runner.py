@@ -168,7 +168,10 @@ def _unmet(check: GateCheck, done: dict[str, Future[Check]]) -> Said | None:
 
 def _say(check: GateCheck, trials: Trials) -> Said:
     if check.name != "builds" and trials.out_of_time:
-        return untried(f"the budget of {trials.settings.budget_s:g} s was spent")
+        return untried(
+            f"the gate's budget of {trials.settings.budget_s:g} s was spent",
+            "A verifier that answers sooner leaves more of it; so does `--gate-minutes`.",
+        )
     try:
         return retried(lambda: check.function(trials))
     except Unready as e:

@@ -213,7 +213,7 @@ class Trials:
                     pass
             texts = [data for _, data in self.environment.files("solution")]
             told = outcome.from_texts(texts, start or Tree())
-            return replace(told, changed=found.changed)
+            return replace(told, changed=found.changed, paths=found.paths)
 
         return self._once("outcome", make)
 

@@ -11,7 +11,7 @@
 # when things were published. Prints how it was resolved behind `resolved: `, and the command that
 # installs the same again behind `install: `.
 set -uo pipefail
-tree=$1 date=$2 deps=$3 manager=$4
+tree=$(realpath "$1") date=$2 deps=$(realpath -m "$3") manager=$4
 rm -rf "$deps"
 mkdir -p "$deps"
 cp "$tree/package.json" "$deps/"

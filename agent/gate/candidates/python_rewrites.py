@@ -13,7 +13,7 @@ import ast
 import builtins
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.gate.candidates.partial import is_code
@@ -40,7 +40,7 @@ def python_rewrites(outcome: Outcome, instruction: str) -> Iterator[tuple[str, d
     yield "local names of the oracle renamed", _relabelled(modules)
     yield "branches and simple statements in another order", _exchanged(modules)
     yield "new functions at the end of their module", _reordered(modules)
-    yield "new functions in a module of their own", _moved(modules)
+    yield "new functions in a module of their own", _moved(modules, outcome.paths)
     yield "messages reworded", _reworded(modules, instruction)
     yield "docstrings dropped", _undocumented(modules)
 
@@ -269,7 +269,7 @@ def _methods_last(owner: ast.ClassDef, old: set[str]) -> bool:
     return True
 
 
-def _moved(modules: Mapping[str, _Module]) -> dict[str, bytes]:
+def _moved(modules: Mapping[str, _Module], paths: Collection[str]) -> dict[str, bytes]:
     for path, module in modules.items():
         tree = _again(module.source)
         # `from __future__` and `if __name__` would not mean the same elsewhere.
@@ -290,7 +290,9 @@ def _moved(modules: Mapping[str, _Module]) -> dict[str, bytes]:
             continue
         folder, _, file = path.rpartition("/")
         name = f"{file[:-3]}_parts"
-        packaged = bool(folder) and _in_package(path, modules)
+        packaged = f"{folder}/__init__.py" in paths or _imports_relatively(path, modules)
+        if packaged and "__main__" in module.source:
+            continue  # run as a program it is no part of its package
         keep = [n for n in tree.body if n not in own]
         line = ast.ImportFrom(name, [ast.alias(f.name) for f in own], 1 if packaged else 0)
         at = max(
@@ -378,8 +380,8 @@ def _globals_used(function: _Function) -> set[str]:
     return loaded - local
 
 
-def _in_package(path: str, modules: Mapping[str, _Module]) -> bool:
-    """Whether a file is imported as part of a package: it or a neighbour imports relatively."""
+def _imports_relatively(path: str, modules: Mapping[str, _Module]) -> bool:
+    """Whether a file or a neighbour imports from its own package."""
     folder = path.rpartition("/")[0]
     return any(
         isinstance(n, ast.ImportFrom) and n.level > 0

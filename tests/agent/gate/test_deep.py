@@ -249,6 +249,21 @@ class TestAlternatives:
         moved = [r for r in alternatives(outcome_of(LEDGER, after), "") if "of their own" in r.what]
         assert set(moved[0].candidate.changes) == {"ledger.py", "ledger_parts.py"}
 
+    @pytest.mark.parametrize(
+        ("beside", "line"),
+        [
+            ("books/__init__.py", b"from .ledger_parts import cents"),
+            ("books/notes.txt", b"from ledger_parts import cents"),
+        ],
+    )
+    def test_a_module_of_a_package_finds_what_was_moved(self, beside: str, line: bytes) -> None:
+        start = Tree({p: Entry("file", data=LEDGER.encode()) for p in ("books/ledger.py", beside)})
+        after = LEDGER + "\n\ndef cents(text):\n    return int(text.replace('.', ''))\n"
+        made = alternatives(compare(start, start.edited({"books/ledger.py": after.encode()})), "")
+        (moved,) = [r.candidate.changes for r in made if "of their own" in r.what]
+        assert line in (moved["books/ledger.py"] or b"").splitlines()
+        assert "books/ledger_parts.py" in moved
+
     def test_a_message_that_the_instruction_names_stays(self) -> None:
         after = LEDGER + "\n\ndef check(x):\n    raise ValueError('no amount given here')\n"
         names = outcome_of(LEDGER, after)
