@@ -17,7 +17,7 @@ from evals.scoring import ScoringSettings, score_accept, score_reject
 from tests.agent.projects import FIXED, JUDGE
 from tests.evals import voice
 
-QUICK = ScoringSettings(build_s=60, verify_s=20, disk_mb=64, cheats=2, repeats=2)
+QUICK = ScoringSettings(build_s=60, verify_s=60, disk_mb=64, cheats=2, repeats=2)
 Leave = Callable[..., Path]
 
 DOCKERFILE = """\
@@ -26,7 +26,8 @@ RUN install -d -o solver -g solver /app
 ADD start.tar.gz /app/
 WORKDIR /app
 """
-TASK = '[verifier]\ntimeout_sec = 10\nuser = "root"\n'
+# Long enough for the kit to stop a cheat that hangs, which it does after twenty seconds.
+TASK = '[verifier]\ntimeout_sec = 60\nuser = "root"\n'
 ALWAYS = "#!/bin/sh\nmkdir -p /logs/verifier; {} > /logs/verifier/reward.txt\n"
 
 

@@ -113,7 +113,7 @@ def instruction(trials: Trials) -> Said:
         marks,
         added=added,
         underspecified=demanded[:100],
-        checks=[asdict(c) for c in checks[:MAX_TRACED]],
+        checks=[asdict(c) | {"words": list(c.words)} for c in checks[:MAX_TRACED]],
     )
 
 
