@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.gate.candidates.given import NOT_APPLIED
 from agent.gate.trials import Trials
-from agent.grading import Candidate, Grade, Grader
+from agent.grading import PLAIN, Candidate, Conditions, Grade, Grader
 
 ARGUMENTS = "provenance/survivors.md"
 """Where the builder argues that a survivor behaves as the oracle does, by its id in headings."""
@@ -77,11 +77,13 @@ class Trial:
 def tried(
     trials: Trials,
     candidates: Iterable[tuple[Candidate, str, str]],
+    conditions: Conditions = PLAIN,
+    *,
     grader: Grader | None = None,
 ) -> list[Trial]:
     """Grade candidates side by side; each comes as candidate, words and diff."""
     return awaited(
-        trials, [(c, what, diff, trials.submit(c, grader=grader)) for c, what, diff in candidates]
+        trials, [(c, w, d, trials.submit(c, conditions, grader=grader)) for c, w, d in candidates]
     )
 
 

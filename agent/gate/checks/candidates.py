@@ -29,6 +29,10 @@ LEAST_PATIENCE_S, MOST_PATIENCE_S = 8.0, 16.0
 PATIENCE = 1.5
 """How much longer a child of a cheat that hangs may take than the whole verifier took for nop or
 oracle. Stopped early it earns nothing either, and three of them must not outlast all the others."""
+MUTANT_PATIENCE, MUTANT_PATIENCE_S = 1.25, 4.0
+"""A mutant that loops for ever is noticed once a child takes so many times as long as the whole
+verifier took for nop or oracle, and so many seconds more: PIT's `timeoutFactor` and
+`timeoutConstant` (pitest.org, "Command line quick start")."""
 ASIDE_SHARE = 0.25
 """Of the processor, for a cheat that takes all it can get while others are graded."""
 _SHOWN_DIFF_CHARS = 1500
@@ -69,7 +73,9 @@ def mutants_fail(trials: Trials) -> Said:
     sample: list[Wrong] = mutants(outcome, limit=trials.settings.mutants, seed=trials.settings.seed)
     if not sample:
         return not_applicable("no line of the oracle can be mutated")
-    done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample))
+    patience = MUTANT_PATIENCE * _usual_s(trials) + MUTANT_PATIENCE_S
+    impatient = Conditions("impatient", {"KIT_PATIENCE_S": f"{patience:.1f}"})
+    done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample), impatient)
     return _survivors(trials, done, "mutants", left=0, beyond=_beyond(outcome))
 
 
@@ -170,10 +176,14 @@ def _hangs(trial: Trial, limit_s: float) -> bool:
     return grade.status == "timeout" or grade.seconds + grade.rewards.get("spared_s", 0) > limit_s
 
 
+def _usual_s(trials: Trials) -> float:
+    """How long the whole verifier takes."""
+    return max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
+
+
 def _hurried(trials: Trials) -> Conditions:
     """For cheats that take all they can get: little of the processor, and an early end."""
-    usual = max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
-    patience = min(max(LEAST_PATIENCE_S, PATIENCE * usual), MOST_PATIENCE_S)
+    patience = min(max(LEAST_PATIENCE_S, PATIENCE * _usual_s(trials)), MOST_PATIENCE_S)
     return Conditions("hurried", {"KIT_PATIENCE_S": f"{patience:.1f}"}, cpu_share=ASIDE_SHARE)
 
 
