@@ -73,6 +73,9 @@ must not keep the judge beyond the verifier's own limit."""
 PATIENCE_S = float(os.environ.get("KIT_PATIENCE_S") or math.inf)
 """Longest time of any child. Who grades a tree that is meant to hang asks for less this way, and
 reads beside the reward, as `spared_s`, how many seconds more its children would have had."""
+BRIEF = bool(os.environ.get("KIT_BRIEF"))
+"""Whether the first check that does not hold ends the judge: all must hold, so the reward is known.
+Who grades many trees that are meant to fail asks for it."""
 OUTPUT_LIMIT_BYTES = 8 << 20
 """Kept of each output stream of a child; the rest is read and dropped."""
 CHILDREN_S = 240.0
@@ -773,7 +776,7 @@ def check(name: str, condition: object = _UNSET, why: str = "") -> Any:
         why: what was seen, for the log, when it does not hold.
     """
     if condition is not _UNSET:
-        _checks.append(_Check(name, bool(condition), "" if condition else why[-TAIL_CHARS:]))
+        _recorded(_Check(name, bool(condition), "" if condition else why[-TAIL_CHARS:]))
         return bool(condition)
 
     def decorate(function: Callable[[], object]) -> Callable[[], object]:
@@ -790,10 +793,16 @@ def check(name: str, condition: object = _UNSET, why: str = "") -> Any:
             one.ok = False
             one.why = f"line {line.lineno}: {line.line} — {type(e).__name__}: {e}"[-TAIL_CHARS:]
         one.seconds = time.monotonic() - begun
-        _checks.append(one)
+        _recorded(one)
         return function
 
     return decorate
+
+
+def _recorded(one: _Check) -> None:
+    _checks.append(one)
+    if BRIEF and not one.ok:
+        verdict()
 
 
 def verdict() -> None:

@@ -5,5 +5,5 @@ cd / || exit 70
 umask 022
 exec /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/root LANG="${LANG:-C.UTF-8}" TZ="${TZ:-UTC}" KIT_HASH_SEED="${PYTHONHASHSEED:-}" \
-    KIT_ORDER="${KIT_ORDER:-}" KIT_PATIENCE_S="${KIT_PATIENCE_S:-}" \
+    KIT_ORDER="${KIT_ORDER:-}" KIT_PATIENCE_S="${KIT_PATIENCE_S:-}" KIT_BRIEF="${KIT_BRIEF:-}" \
     /usr/bin/python3 -I -S -B /tests/kit.py /tests/judge.py

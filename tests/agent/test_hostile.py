@@ -97,11 +97,24 @@ for program in {[*HOSTILE.values(), FILLER]!r}:
 """All of them, one after the other."""
 
 
-def test_a_repository_that_is_hostile_when_it_is_installed_ends_in_a_verdict(
-    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, workbench: str
+@pytest.mark.parametrize(
+    ("hostile", "meets"),
+    [
+        ({"begin": {"setup.py": MISDEEDS}}, "lock-python"),
+        ({"end": {"test_voice.py": MISDEEDS + projects.TEST}}, "compare-states"),
+    ],
+    ids=["installed", "tested"],
+)
+def test_a_repository_that_is_hostile_when_it_is_run_ends_in_a_verdict(
+    hostile: dict[str, dict[str, str | None]],
+    meets: str,
+    tmp_path: Path,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    workbench: str,
 ) -> None:
     monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
-    project = projects.make(tmp_path, begin={"setup.py": MISDEEDS})
+    project = projects.make(tmp_path, **hostile)
     before = containers_of(engine, os.getpid())
     # The watchdog that measures the whole container may see the filler first.
     with contextlib.suppress(SandboxFull):
@@ -119,7 +132,7 @@ def test_a_repository_that_is_hostile_when_it_is_installed_ends_in_a_verdict(
         )
         assert result.status in ("accepted", "gate-failed", "budget-spent")
     trajectory = next((tmp_path / "out").glob(".builds/*/trajectory.json")).read_text()
-    assert "lock-python" in trajectory
+    assert meets in trajectory
     assert containers_of(engine, os.getpid()) <= before
 
 

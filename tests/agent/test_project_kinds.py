@@ -32,6 +32,19 @@ class VoiceTest(unittest.TestCase):
 if __name__ == "__main__":
     unittest.main()
 """
+PYTEST = """\
+from sortedcontainers import SortedList
+
+from voice import shout
+
+
+def test_upper_case():
+    assert SortedList([shout("hey"), "a"])[0].startswith("HEY")
+
+
+def test_mark():
+    assert shout("hey") == "HEY!"
+"""
 GATE_S = 120
 """Far more than the core takes."""
 
@@ -77,6 +90,12 @@ KINDS = {
         },
         {"test_voice.py": UNITTEST},
         "unittest",
+        ("requirements.lock", "sortedcontainers=="),
+    ),
+    "requirements.txt and pytest": Kind(
+        {"pyproject.toml": None, "requirements.txt": "sortedcontainers>=2.4\n"},
+        {"test_voice.py": PYTEST},
+        "pytest",
         ("requirements.lock", "sortedcontainers=="),
     ),
     "package.json and mocha": Kind(

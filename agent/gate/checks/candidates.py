@@ -29,9 +29,9 @@ LEAST_PATIENCE_S, MOST_PATIENCE_S = 8.0, 16.0
 PATIENCE = 1.5
 """How much longer a child of a cheat that hangs may take than the whole verifier took for nop or
 oracle. Stopped early it earns nothing either, and three of them must not outlast all the others."""
-MUTANT_PATIENCE, MUTANT_PATIENCE_S = 1.25, 4.0
-"""A mutant that loops for ever is noticed once a child takes so many times as long as the whole
-verifier took for nop or oracle, and so many seconds more: PIT's `timeoutFactor` and
+WRONG_PATIENCE, WRONG_PATIENCE_S = 1.25, 4.0
+"""A part or a mutant that loops for ever is noticed once a child takes so many times as long as
+the whole verifier took for nop or oracle, and so many seconds more: PIT's `timeoutFactor` and
 `timeoutConstant` (pitest.org, "Command line quick start")."""
 ASIDE_SHARE = 0.25
 """Of the processor, for a cheat that takes all it can get while others are graded."""
@@ -54,7 +54,8 @@ def partial_fails(trials: Trials) -> Said:
     wrong = list(partials(outcome))
     if not wrong:
         return not_applicable("the oracle is one change in one file")
-    done = tried(trials, ((w.candidate, w.what, w.diff) for w in wrong[:MAX_PARTIALS]))
+    chosen = ((w.candidate, w.what, w.diff) for w in wrong[:MAX_PARTIALS])
+    done = tried(trials, chosen, _meant_to_fail(trials))
     return _survivors(trials, done, "parts taken out", left=len(wrong) - len(wrong[:MAX_PARTIALS]))
 
 
@@ -73,9 +74,7 @@ def mutants_fail(trials: Trials) -> Said:
     sample: list[Wrong] = mutants(outcome, limit=trials.settings.mutants, seed=trials.settings.seed)
     if not sample:
         return not_applicable("no line of the oracle can be mutated")
-    patience = MUTANT_PATIENCE * _usual_s(trials) + MUTANT_PATIENCE_S
-    impatient = Conditions("impatient", {"KIT_PATIENCE_S": f"{patience:.1f}"})
-    done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample), impatient)
+    done = tried(trials, ((w.candidate, w.what, w.diff) for w in sample), _meant_to_fail(trials))
     return _survivors(trials, done, "mutants", left=0, beyond=_beyond(outcome))
 
 
@@ -179,6 +178,12 @@ def _hangs(trial: Trial, limit_s: float) -> bool:
 def _usual_s(trials: Trials) -> float:
     """How long the whole verifier takes."""
     return max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
+
+
+def _meant_to_fail(trials: Trials) -> Conditions:
+    """For solutions with a mistake: an early end for those that loop, and at the first failure."""
+    patience = WRONG_PATIENCE * _usual_s(trials) + WRONG_PATIENCE_S
+    return Conditions("brief", {"KIT_PATIENCE_S": f"{patience:.1f}", "KIT_BRIEF": "1"})
 
 
 def _hurried(trials: Trials) -> Conditions:

@@ -141,6 +141,23 @@ def test_who_grades_may_ask_for_an_early_end_of_what_hangs(bench: Bench) -> None
     assert judged.rewards == {"reward": 0, "spared_s": 499}, judged.log
 
 
+@pytest.mark.parametrize(("brief", "held"), [("", "2 of 3"), ("1", "1 of 2")])
+def test_who_grades_may_ask_for_the_first_failure_alone(
+    bench: Bench, brief: str, held: str
+) -> None:
+    judge = (
+        "import kit\n"
+        "kit.check('one', True)\n"
+        "@kit.check('two')\n"
+        "def _():\n    assert kit.call_python('work', 'answer') == 2\n"
+        "kit.check('three', True)\n"
+        "kit.verdict()\n"
+    )
+    judged = bench.judge("def answer():\n    return 1\n", judge, env={"KIT_BRIEF": brief})
+    assert judged.reward == 0
+    assert f"{held} checks hold" in judged.log
+
+
 def test_a_tree_that_gives_no_value_earns_nothing_wherever_the_judge_asks(bench: Bench) -> None:
     for work in ("import os\nos._exit(0)\n", "1 / 0\n", "def answer():\n    return object\n"):
         judged = bench.judge(work)
