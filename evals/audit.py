@@ -17,7 +17,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +37,7 @@ from evals import bank, recipe, reference
 from evals import item as item_module
 from evals.errors import IndexUnavailable, RecipeError
 from evals.item import BANK, Item, States, states
+from evals.pool import side_by_side
 from sandbox.cache import cache_dir
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
@@ -141,7 +141,7 @@ def audit_all(
             on_audit(result)
             return result
 
-        with ThreadPoolExecutor(workers, thread_name_prefix="audit") as pool:
+        with side_by_side(workers, "audit") as pool:
             return list(pool.map(one, items))
 
 

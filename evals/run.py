@@ -12,7 +12,6 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +24,7 @@ from evals.builders import Builder, Built, Job
 from evals.controls import CONTROLS
 from evals.errors import IndexUnavailable
 from evals.item import ITEMS, Item, states
+from evals.pool import side_by_side
 from evals.results import BUILT, SCORE, Key, Result, Run, locked, read_whole, write_whole
 from evals.score import Score
 from evals.scoring import ScoringSettings, score_accept, score_reject
@@ -138,12 +138,8 @@ def perform(
             on_event(Finished(result, kept=True))
         else:
             todo.append((item, builder, number))
-    with ThreadPoolExecutor(settings.workers, "attempt") as pool:
-        try:
-            list(pool.map(lambda job: worker.attempt(*job), todo))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with side_by_side(settings.workers, "attempt") as pool:
+        list(pool.map(lambda job: worker.attempt(*job), todo))
     return [result for key, result in run.results().items() if key in set(wanted)]
 
 
@@ -197,7 +193,7 @@ def rescore(
         again.append((old, new))
         on_event(Finished(new, kept=False))
 
-    with ThreadPoolExecutor(settings.workers, "rescore") as pool:
+    with side_by_side(settings.workers, "rescore") as pool:
         list(pool.map(one, todo))
     run.replace(list({**known, **{new.key: new for _, new in again}}.values()))
     return again

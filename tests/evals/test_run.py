@@ -26,7 +26,9 @@ from evals.report import page
 from evals.results import RESULTS, Result, Run, slug
 from evals.run import RunSettings, perform, rescore
 from evals.score import Score
+from sandbox.engine import Engine
 from tests.agent.projects import recording
+from tests.conftest import containers_of
 from tests.evals import voice
 from tests.evals.conftest import Index, sdist
 
@@ -116,6 +118,32 @@ def test_a_killed_run_goes_on_and_builds_nothing_twice(rejects: list[Item], tmp_
     assert all(result.status == "scored" for result in done)
     lines = (folder / RESULTS).read_text().splitlines()
     assert len(lines) == len({Result.model_validate_json(line).key for line in lines})
+
+
+def test_a_polite_end_does_not_wait_for_what_the_workers_are_at(
+    tmp_path: Path, engine: Engine
+) -> None:
+    item = voice.make(tmp_path / "items").folder
+    folder, told = tmp_path / "run", tmp_path / "told"
+    command = [sys.executable, "-m", "evals", "run", "-o", str(folder), "--items", str(item)]
+    with told.open("w") as file:
+        process = subprocess.Popen([*command, "--workers", "8"], cwd=ROOT, stderr=file)
+    try:
+        deadline = time.monotonic() + 240
+        # It refuses in a moment; by then the others have begun, and build images.
+        while "refuses-everything × voice: 0.00" not in told.read_text():
+            assert process.poll() is None, told.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 130
+    finally:
+        process.kill()
+        process.wait()
+    assert "The same command goes on" in told.read_text()
+    assert "copies-tests" in told.read_text()
+    assert "copies-tests" not in (folder / RESULTS).read_text()
+    assert not containers_of(engine, process.pid)
 
 
 def test_trouble_is_tried_again_and_never_scored(rejects: list[Item], tmp_path: Path) -> None:
