@@ -54,6 +54,7 @@ def instruction(trials: Trials) -> Said:
     added = _recorded(record, "added_lines")
     # What the user typed is no leak, whatever it is: lines that the builder added are judged.
     judged = text if added is None else "\n".join(added)
+    typed = "\n".join(line for line in text.splitlines() if line not in (added or ()))
     lines = {line.strip(" \t>`*-") for line in judged.splitlines()}
     if outcome is not None:
         leaks += [
@@ -64,7 +65,9 @@ def instruction(trials: Trials) -> Said:
         leaks += [
             f"an identifier that only the solution has: {name}"
             for name in outcome.names
-            if added is not None and re.search(rf"\b{re.escape(name)}\b", judged)
+            if added is not None
+            and (word := re.compile(rf"\b{re.escape(name)}\b")).search(judged)
+            and not word.search(typed)
         ]
     leaks += _hidden_tests(trials, judged, start)
     leaks += [

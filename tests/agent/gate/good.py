@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.agent.gate.bad import HIDDEN_TEST
-from tests.agent.gate.environments import FIXED, JUDGE, LEDGER, START
+from tests.agent.gate.environments import FIXED, INSTRUCTION, JUDGE, LEDGER, START
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,18 @@ GOOD: tuple[Good, ...] = (
             "judge": STAMP_JUDGE,
             "instruction": "ledger.stamp always says 1970. It should say the year (UTC) of the "
             "moment that it is given in seconds, or of this moment.\n",
+        },
+    ),
+    Good(
+        "a line of the builder's repeats a name that the user typed",
+        {
+            "instruction": INSTRUCTION + "A helper _exact_amount_of would be nice.\n\n"
+            "`_exact_amount_of` is to stand in ledger.py.\n",
+            "files": {
+                "provenance/instruction.json": json.dumps(
+                    {"added_lines": ["`_exact_amount_of` is to stand in ledger.py."]}
+                ).encode()
+            },
         },
     ),
     Good(
