@@ -609,7 +609,7 @@ const fd = Number(process.env.KIT_VALUE_FD);
       done.push({ raised: (e && e.name) || "Error", message: String((e && e.message) || e) });
     }
   }
-  fs.writeSync(fd, JSON.stringify(done));
+  fs.writeFileSync(fd, JSON.stringify(done));
   process.exit(0);
 })();
 """
@@ -709,9 +709,23 @@ def call_node(
     Args:
         node: the program and its options, such as `["bun"]` or `["node", "--import", "tsx"]`.
     """
+    return calls_node(module, function, [args], cwd=cwd, timeout_s=timeout_s, node=node)[0]
+
+
+def calls_node(
+    module: str,
+    function: str,
+    calls: Sequence[Sequence[Any]],
+    *,
+    cwd: Checkout | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    node: Sequence[str] = ("node",),
+) -> list[Value]:
+    """Like `call_node` for many calls in one child, each the list of its arguments; raises for
+    the first that raised."""
     job = {"module": module, "function": function}
     argv = [*node, "-e", _NODE_CALLS]
-    return _values(argv, job, [(list(args), {})], cwd, timeout_s)[0]
+    return _values(argv, job, [(list(args), {}) for args in calls], cwd, timeout_s)
 
 
 def _values(
@@ -943,8 +957,8 @@ def _write(path: str, text: str) -> None:
 
 
 _WORDS = (
-    "run start checkout work_tree call_python calls_python eval_python call_node python check "
-    "hidden_tests verdict words free_port Result Checkout Child ChildFailed Raised"
+    "run start checkout work_tree call_python calls_python eval_python call_node calls_node "
+    "python check hidden_tests verdict words free_port Result Checkout Child ChildFailed Raised"
 )
 """What a judge may use, in the order of the help."""
 
