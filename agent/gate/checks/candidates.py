@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from agent.gate.candidates.alternatives import alternatives
@@ -14,7 +15,7 @@ from agent.gate.isolation import ISOLATED, isolation
 from agent.gate.outcome import Outcome
 from agent.gate.said import Said, clip, failed, listing, not_applicable, out_of_time, passed
 from agent.gate.trials import Trials
-from agent.grading import NOP, ORACLE, Candidate, Conditions, Grader
+from agent.grading import ORACLE, Candidate, Conditions, Grader
 from agent.tree import Tree
 
 MAX_PARTIALS = 12
@@ -27,11 +28,11 @@ equivalent mutants", STVR 23(5), 2013), and a landed change often holds parts th
 for; a suite that misses more than half does not check the task."""
 LEAST_PATIENCE_S, MOST_PATIENCE_S = 8.0, 16.0
 PATIENCE = 1.5
-"""How much longer a child of a cheat that hangs may take than the whole verifier took for nop or
-oracle. Stopped early it earns nothing either, and three of them must not outlast all the others."""
+"""How much longer a child of a cheat may take than the whole verifier took for the oracle. Where
+the start state hangs, each of the cheats does, and stopped early they earn nothing either."""
 WRONG_PATIENCE, WRONG_PATIENCE_S = 1.25, 4.0
 """A part or a mutant that loops for ever is noticed once a child takes so many times as long as
-the whole verifier took for nop or oracle, and so many seconds more: PIT's `timeoutFactor` and
+the whole verifier took for the oracle, and so many seconds more: PIT's `timeoutFactor` and
 `timeoutConstant` (pitest.org, "Command line quick start")."""
 ASIDE_SHARE = 0.25
 """Of the processor, for a cheat that takes all it can get while others are graded."""
@@ -121,8 +122,8 @@ def exploits_fail(trials: Trials) -> Said:
     The catalogue (`docs/exploits.md`) is tried from the start state: every cheat made of files as a
     final tree in a fresh container; every cheat that needs more in the container that is then
     judged, as in Harbor's shared mode. Cheats that take all they can get are tried beside the
-    others, with a quarter of the processor, and there the kit stops a child sooner. The result of
-    each is in the report's details.
+    others, with a quarter of the processor. The kit stops a child that hangs sooner than it would
+    otherwise. The result of each is in the report's details.
     """
     start = trials.start or (trials.grader.base_tree() if trials.carried else Tree())
     outcome = trials.outcome or Outcome()
@@ -136,9 +137,10 @@ def exploits_fail(trials: Trials) -> Said:
             into = machine if exploit.needs_machine else chosen
             into = exhausting if exploit in EXHAUSTING else into
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
+    aside = _hurried(trials, MOST_PATIENCE_S, ASIDE_SHARE)
+    queued = [(c, w, d, trials.submit(c, aside, aside=True)) for c, w, d in exhausting]
     hurried = _hurried(trials)
-    queued = [(c, w, d, trials.submit(c, hurried, aside=True)) for c, w, d in exhausting]
-    done = [*tried(trials, chosen), *tried(trials, machine, grader=shared)]
+    done = [*tried(trials, chosen, hurried), *tried(trials, machine, hurried, grader=shared)]
     done += awaited(trials, queued)
     graded = sum(t.grade is not None for t in done)
     won = [t for t in done if t.earned]
@@ -175,21 +177,16 @@ def _hangs(trial: Trial, limit_s: float) -> bool:
     return grade.status == "timeout" or grade.seconds + grade.rewards.get("spared_s", 0) > limit_s
 
 
-def _usual_s(trials: Trials) -> float:
-    """How long the whole verifier takes."""
-    return max(trials.grade(NOP).seconds, trials.grade(ORACLE).seconds)
-
-
 def _meant_to_fail(trials: Trials) -> Conditions:
     """For solutions with a mistake: an early end for those that loop, and at the first failure."""
-    patience = WRONG_PATIENCE * _usual_s(trials) + WRONG_PATIENCE_S
+    patience = WRONG_PATIENCE * trials.grade(ORACLE).seconds + WRONG_PATIENCE_S
     return Conditions("brief", {"KIT_PATIENCE_S": f"{patience:.1f}", "KIT_BRIEF": "1"})
 
 
-def _hurried(trials: Trials) -> Conditions:
-    """For cheats that take all they can get: little of the processor, and an early end."""
-    patience = min(max(LEAST_PATIENCE_S, PATIENCE * _usual_s(trials)), MOST_PATIENCE_S)
-    return Conditions("hurried", {"KIT_PATIENCE_S": f"{patience:.1f}"}, cpu_share=ASIDE_SHARE)
+def _hurried(trials: Trials, most_s: float = math.inf, cpu_share: float = 1.0) -> Conditions:
+    """For cheats: an early end for those that hang."""
+    patience = min(max(LEAST_PATIENCE_S, PATIENCE * trials.grade(ORACLE).seconds), most_s)
+    return Conditions("hurried", {"KIT_PATIENCE_S": f"{patience:.1f}"}, cpu_share=cpu_share)
 
 
 def _changes(trials: Trials) -> Outcome | None:
