@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from agent.build import BuildSettings, build_session
+from agent.gate import GateSettings
 from agent.models import open_model
 from agent.models.base import Message
+from evals.item import find
+from evals.recipe import materialise
 
-RECORDING = Path(__file__).parent / "recordings" / "dataclaw-windows.json"
+RECORDINGS = Path(__file__).parent / "recordings"
+RECORDING = RECORDINGS / "dataclaw-windows.json"
 SESSION = "KETTLE_DATACLAW_SESSION"
 REPOSITORY = "KETTLE_DATACLAW_REPOSITORY"
 
@@ -36,3 +40,23 @@ def test_a_thinking_model_s_build_of_a_real_session_passes_its_gate_again(tmp_pa
         ),
     )
     assert result.status == "accepted", result.report
+
+
+def test_a_thinking_model_s_build_of_an_item_passes_its_gate_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KETTLE_CACHE", str(tmp_path / "cache"))
+    (item,) = find(["tally-cents"])
+    result = build_session(
+        item.session,
+        BuildSettings(
+            repo=str(materialise(item.folder, tmp_path / "repository").path),
+            model=f"replay:{RECORDINGS / 'tally-cents.json'}",
+            out=tmp_path / "out",
+            # Its submission was judged by the whole gate; the core tells whether it still builds.
+            gate=GateSettings(depth="core"),
+        ),
+    )
+    assert result.status == "accepted", result.report
+    assert result.report is not None
+    assert result.report.isolation == "isolated"
