@@ -67,7 +67,9 @@ def mutants_fail(trials: Trials) -> Said:
     time (see `agent.gate.candidates.mutants` for the operators and their source) and graded. Every
     survivor is shown as a diff; the builder either sharpens the verifier or argues in
     `provenance/survivors.md` that the mutant behaves the same. An `isolated` verifier may leave no
-    unargued survivor; an existing suite (`in-process`) must notice at least half.
+    unargued survivor; an existing suite (`in-process`) must notice at least half. A mutant that
+    keeps a child much longer than the oracle keeps the verifier counts as noticed, and the first
+    check that it fails is the last one asked.
     """
     outcome = _changes(trials)
     if outcome is None or not can_mutate(outcome):
