@@ -92,7 +92,7 @@ def test_hostile_code_ends_in_a_verdict(
 MISDEEDS = f"""
 import subprocess, sys
 for program in {[*HOSTILE.values(), FILLER]!r}:
-    subprocess.run(["timeout", "-k", "1", "2", sys.executable, "-c", program])
+    subprocess.run(["timeout", "-k", "1", "1", sys.executable, "-c", program])
 """
 """All of them, one after the other."""
 
@@ -101,7 +101,7 @@ for program in {[*HOSTILE.values(), FILLER]!r}:
     ("hostile", "meets"),
     [
         ({"begin": {"setup.py": MISDEEDS}}, "lock-python"),
-        ({"end": {"test_voice.py": MISDEEDS + projects.TEST}}, "compare-states"),
+        ({"end": {"test_voice.py": MISDEEDS + projects.TEST}}, "compare_states"),
     ],
     ids=["installed", "tested"],
 )
@@ -126,7 +126,7 @@ def test_a_repository_that_is_hostile_when_it_is_run_ends_in_a_verdict(
                 out=tmp_path / "out",
                 anyway=True,
                 gate=GateSettings(depth="core", budget_s=60),
-                budget=Budget(minutes=4),
+                budget=Budget(minutes=2),
                 limits=Limits(processes=256, memory_bytes=1 << 30, disk_bytes=1 << 30),
             ),
         )
