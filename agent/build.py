@@ -308,7 +308,7 @@ class _Run:
         self.trajectory.save()
         document = (self.folder.path / "trajectory.json").read_bytes()
         environment.write_provenance("trajectory.json", document)
-        return publish(environment, place)
+        return publish(environment.root, place)
 
     def _last_draft(self) -> Path | None:
         """The last draft that could be assembled."""

@@ -23,6 +23,7 @@ import fsspec  # type: ignore[import-untyped]
 
 from agent.environment import TASK
 from agent.errors import InputError
+from agent.publish import publish
 
 POINTER = ".json"
 OBJECTS = "objects"
@@ -35,7 +36,7 @@ class Store(Protocol):
         """Make an environment appear, in place of one of the same name.
 
         Args:
-            folder: the environment; a store on the same disk takes it away.
+            folder: the environment; it stays where it is.
             name: a plain file name.
 
         Returns:
@@ -92,25 +93,7 @@ class FolderStore:
 
     def publish(self, folder: Path, name: str) -> str:
         """See `Store`."""
-        to = self.root / name
-        if to.exists() and not (to / TASK).is_file():
-            raise InputError(f"{to} is in the way: it is no environment. Move it, or choose --out.")
-        self.root.mkdir(parents=True, exist_ok=True)
-        aside = self.root / f".old-{name}"
-        # What a worker left here that died while it published the same environment.
-        shutil.rmtree(aside, ignore_errors=True)
-        new, copied = folder, self.root / f".new-{name}"
-        shutil.rmtree(copied, ignore_errors=True)
-        try:
-            if os.stat(folder).st_dev != os.stat(self.root).st_dev:
-                shutil.copytree(folder, copied, symlinks=True)
-                new = copied
-            if to.exists():
-                os.rename(to, aside)
-            os.rename(new, to)
-        finally:
-            shutil.rmtree(copied, ignore_errors=True)
-            shutil.rmtree(aside, ignore_errors=True)
+        publish(folder, self.root / name)
         return self.at(name)
 
     def at(self, name: str) -> str:

@@ -190,9 +190,11 @@ def test_a_timeout_ends_every_process_of_the_command(
 
 
 def test_a_timeout_spares_the_jobs_of_earlier_commands(box: Sandbox) -> None:
-    box.run("setsid sleep 5432 & sleep 6543 & (while :; do sleep 0.07; done) &")
+    box.run("setsid sleep 5432 & sleep 6543 & (while :; do sleep 0.07; touch /tmp/turned; done) &")
     assert box.run("sleep 60", timeout_s=1.5).timed_out
-    assert box.run("pgrep -cfx 'sleep 5432|sleep 6543|sleep 0.07'").output == "3\n"
+    assert box.run("pgrep -cfx 'sleep 5432|sleep 6543'").output == "2\n"
+    turns = "rm -f /tmp/turned; until [ -e /tmp/turned ]; do sleep 0.02; done; echo turns"
+    assert box.run(turns, timeout_s=20).output == "turns\n"
     box.run("pkill sleep; pkill bash")
 
 

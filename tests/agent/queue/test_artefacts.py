@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,31 @@ def test_published_and_taken_away(url: str, tmp_path: Path) -> None:
     assert artefacts.remove(location)
     assert store.names() == []
     assert not artefacts.remove(location)
+
+
+def test_an_environment_that_is_replaced_is_never_missing(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    made = environment(tmp_path / "made")
+    script = Path(store.publish(made, "voice-1")) / "tests" / "test.sh"
+    gaps, over = [], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            if not script.exists():
+                gaps.append(time.monotonic())
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        for number in range(300):
+            (made / "tests" / "test.sh").write_text(str(number))
+            store.publish(made, "voice-1")
+    finally:
+        over.set()
+        watching.join()
+    assert script.read_text() == "299"
+    assert not gaps
+    assert [place.name for place in (tmp_path / "store").iterdir()] == ["voice-1"]
 
 
 def test_an_object_store_gives_back_what_was_published(tmp_path: Path) -> None:
