@@ -63,9 +63,10 @@ STUB = """#!{python} -IS
 import os, socket, sys
 path = "{path}"
 # `NAME WORD` asks the program NAME-WORD where that is offered; the word itself is never sent.
-if len(sys.argv) == 2 and "/" not in sys.argv[1]:
-    other = path.removesuffix(".sock") + "-" + sys.argv[1] + ".sock"
-    path = other if os.path.exists(other) else path
+if len(sys.argv) > 1:
+    path = path[:-5] + "-" + "-".join(sys.argv[1:]).replace("/", "-") + ".sock"
+    if not os.path.exists(path):
+        sys.exit("{name}: it takes no such words, so nothing was done; call it as you were told")
 s = socket.socket(socket.AF_UNIX)
 try:
     s.connect(path)

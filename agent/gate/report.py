@@ -51,7 +51,7 @@ def as_text(report: GateReport) -> str:
             lines += ["", f"{check.name}: {check.summary}"]
             if check.verdict is CheckVerdict.ERROR:
                 lines.append("(Trouble with the machine, not with your environment.)")
-            lines.append(clip("\n".join(check.evidence), room))
+            lines.append(_within(check.evidence, room))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -100,6 +100,21 @@ def write_report(environment: Environment, report: GateReport) -> None:
     environment.write_provenance(PAGE, as_html(report, environment).encode())
     if environment.kettle is not None:
         environment.update_metadata({"gate_digest": hashlib.sha256(data).hexdigest()})
+
+
+def _within(paragraphs: list[str], room: int) -> str:
+    """The first paragraphs, whole, as far as there is room, and the last: it says what to do."""
+    *earlier, last = paragraphs
+    last = clip(last, room)
+    shown: list[str] = []
+    left = room - len(last)
+    for paragraph in earlier:
+        if shown and len(paragraph) > left:
+            shown.append(f"[… {len(earlier) - len(shown)} more left out …]")
+            break
+        shown.append(clip(paragraph, max(left, MIN_EVIDENCE_CHARS)))
+        left -= len(shown[-1])
+    return "\n".join([*shown, last])
 
 
 def _paragraphs(texts: list[str]) -> list[RenderableType]:

@@ -192,6 +192,7 @@ def _last(
     last_edit = max(
         (n for n, t in enumerate(session.turns[:until]) for c in t.calls if c.edits), default=0
     )
+    tested = _last_test_run(session, last_edit, until)
     verdicts = [(n, t.text) for n, t in enumerate(session.turns) if n > last_edit and speaks(t)]
     if verdicts:
         number, text = verdicts[0]
@@ -200,17 +201,20 @@ def _last(
         if complains and not content:
             known.expected = "fail"
             known.reasons.append(f"turn {number}: after the last edit the user says: {quote}")
-        elif content and not complains:
-            tested = _tests_passed(session, last_edit, until)
-            if tested is not None:
-                known.expected = "pass"
-                known.reasons.append(f"turn {tested}: the tests pass after the last edit")
-                known.reasons.append(f"turn {number}: then the user says: {quote}")
+        elif content and not complains and tested is not None and tested[1] == 0:
+            known.expected = "pass"
+            known.reasons.append(f"turn {tested[0]}: the tests pass after the last edit")
+            known.reasons.append(f"turn {number}: then the user says: {quote}")
     if known.expected == "unknown":
         known.reasons.append(
             "the outcome differs from what the session left, and nobody says of that whether it "
             "works"
         )
+        if tested is not None and tested[1]:
+            known.reasons.append(
+                f"turn {tested[0]}: the last test run ends with exit code {tested[1]}, perhaps for "
+                "reasons older than the session: look whether it is wrong"
+            )
     return known
 
 
@@ -231,14 +235,16 @@ def _same_as_outcome(repository: Repository, after_tree: str | None, attempt: At
     return f"the outcome has exactly what the session left in {', '.join(sorted(code)[:5])}"
 
 
-def _tests_passed(session: Session, since: int, until: int | None) -> int | None:
-    """The turn of the last test run after the last edit, if that run passed."""
+def _last_test_run(
+    session: Session, since: int, until: int | None
+) -> tuple[int, int | None] | None:
+    """The turn and the exit code of the last test run after the last edit."""
     found = None
     for number, turn in enumerate(session.turns[:until]):
         for call in turn.calls if number >= since else ():
             command = call.command
             if command is not None and _TESTS_RUN.search(command.command):
-                found = number if command.exit_code == 0 else None
+                found = (number, command.exit_code)
     return found
 
 

@@ -7,7 +7,7 @@ tests/test.sh runs `python3 -I -S /tests/kit.py /tests/judge.py` as root. A judg
 
     word = kit.words(1)[0]
     tree = kit.checkout()
-    tree.write("in.txt", word + "\\n")
+    tree.write("in.txt", word + "\n")
     r = kit.run(["/opt/venv/bin/python", "-m", "tool", "in.txt"], cwd=tree)
     kit.check("prints the word", r.code == 0 and r.out.strip() == word, r.tail)
 
@@ -633,10 +633,10 @@ def call_python(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     path: Sequence[str] = ("src", "."),
 ) -> Value:
-    """Call a function of the project in a child and get its value back as JSON data.
+    """Call a function of the project in a child; its value comes back as JSON data: tuples as
+    lists, sets as sorted lists, other objects as their `repr`, NaN and infinity as texts.
 
-    Tuples come back as lists, sets as sorted lists, other objects as their `repr`. JSON has no NaN
-    and no infinity: they come back as the texts `NaN`, `Infinity` and `-Infinity`, so that no
+    JSON has no NaN and no infinity: the texts are `NaN`, `Infinity` and `-Infinity`, so that no
     comparison with a number holds by accident.
 
     Args:
@@ -667,7 +667,8 @@ def calls_python(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     path: Sequence[str] = ("src", "."),
 ) -> list[Value]:
-    """Like `call_python` for many calls in one child; raises for the first that raised."""
+    """Like `call_python` for many calls in one child, each its arguments and its keywords
+    (`[([1], {}), ([2], {"base": 8})]`); raises for the first that raised."""
     job = {"module": module, "function": function, "source": None, "path": list(path)}
     return _values([python(), "-c", _PYTHON_CALLS], job, calls, cwd, timeout_s)
 
@@ -702,9 +703,8 @@ def call_node(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     node: Sequence[str] = ("node",),
 ) -> Value:
-    """Call an exported function of a JavaScript module (a file of the copy, or a package).
-
-    Promises are awaited; `default` names the default export.
+    """Call an exported function of a JavaScript module: a file of the copy (`lib/core.js`) or a
+    package (`core`). A promise is awaited, `default` names the default export.
 
     Args:
         node: the program and its options, such as `["bun"]` or `["node", "--import", "tsx"]`.
@@ -721,8 +721,8 @@ def calls_node(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     node: Sequence[str] = ("node",),
 ) -> list[Value]:
-    """Like `call_node` for many calls in one child, each the list of its arguments; raises for
-    the first that raised."""
+    """Like `call_node` for many calls in one child, each the list of its arguments
+    (`[[1, 2], [3, 4]]`); raises for the first that raised."""
     job = {"module": module, "function": function}
     argv = [*node, "-e", _NODE_CALLS]
     return _values(argv, job, [(list(args), {}) for args in calls], cwd, timeout_s)

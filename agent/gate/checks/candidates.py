@@ -223,12 +223,24 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: 
             for t in survivors
         ],
     }
-    shown = [
+    # All of them in short first: however much of the diffs a reader is shown, no id is missing.
+    shown = (
+        [
+            listing(
+                [f"{survivor_id(t.diff)}  {t.what}" for t in open_], "Unnoticed, by nobody argued:"
+            )
+        ]
+        if len(open_) > 1
+        else []
+    )
+    shown += [
         f"{survivor_id(t.diff)}  {t.what}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}\n"
         + f"Argued: {argued.get(survivor_id(t.diff), 'by nobody')}"
-        for t in survivors
+        for t in sorted(survivors, key=lambda t: survivor_id(t.diff) in argued)
     ]
     killed = f"{len(graded) - len(survivors)} of {len(graded)} {noun} are noticed"
+    if len(survivors) > len(open_):
+        killed += f", {len(survivors) - len(open_)} argued for"
     if left:
         killed += f" ({left} more not tried)"
     strict = isolation(trials.environment) == ISOLATED

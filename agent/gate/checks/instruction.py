@@ -108,7 +108,7 @@ def instruction(trials: Trials) -> Said:
         summary += f"; underspecified: {len(demanded)}"
     untraced = [c.check for c in checks if c.by == "nothing"]
     if untraced:
-        summary += f"; {len(untraced)} of {len(checks)} checks to be read"
+        summary += f"; {len(untraced)} of {len(checks)} checks are for a person to trace"
     return passed(
         summary,
         gaps,

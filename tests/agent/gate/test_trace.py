@@ -48,7 +48,7 @@ def test_every_check_of_a_verifier_is_traced_and_the_rest_listed(
         "sums with decimal places": "quotation",
         "zebra": "nothing",
     }
-    assert "1 of 5 checks to be read" in check.summary
+    assert "1 of 5 checks are for a person to trace" in check.summary
     assert any("zebra" in paragraph for paragraph in check.evidence)
 
 

@@ -67,6 +67,16 @@ def test_nothing_is_expected_where_nothing_tells(project: Project, cache: Path) 
         assert [a.expected for a in record.attempts] == ["unknown"]
 
 
+def test_a_failing_last_test_run_is_told_to_the_builder_and_proves_nothing(
+    project: Project, cache: Path
+) -> None:
+    project.commit({"a.py": GREET})
+    made = [edit("a.py", "hello ", "helo "), ran("pytest -q", "1 failed", exit_code=1)]
+    record, _ = found(session(made, more=[said("great, thanks")]), project, cache)
+    assert [a.expected for a in record.attempts] == ["unknown"]
+    assert any("the last test run ends with exit code 1" in r for r in record.attempts[0].reasons)
+
+
 def test_a_complaint_that_ended_the_session_makes_its_last_state_wrong(
     project: Project, cache: Path
 ) -> None:
