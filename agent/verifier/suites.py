@@ -13,7 +13,9 @@ Shipped beside kit.py. The suite shares a process with the graded code, so this 
 - canaries with random names are added: tests that must pass, must fail and must err. A runner, an
   assertion or a report that was tampered with gives them the wrong outcome;
 - to each test file of JavaScript wrong claims are added, made with what the file itself asserts
-  with: graded code that the file loads may have changed what its assertions say, in its process.
+  with: graded code that the file loads may have changed what its assertions say, in its process. A
+  claim that is not reported is as bad as one that passes: the process may have ended early and
+  written its report itself.
 
 As a program it prints the outcomes of a suite as JSON, for the one who writes the verifier:
 
@@ -124,7 +126,9 @@ def hidden_tests(
     lay_over(tree, overlay)
     canaries = plant_canaries(runner, tree, files)
     claims = (
-        plant_claims(runner, tree, files) if runner not in ("pytest", "unittest") else Canaries()
+        plant_claims(runner, tree, files, args)
+        if runner not in ("pytest", "unittest")
+        else Canaries()
     )
     twins = plant_twins(tree, files, fail_to_pass) if runner in ("pytest", "unittest") else {}
     report = outcomes(
@@ -142,8 +146,10 @@ def hidden_tests(
     ran = kit.check(f"{name}: the suite runs to its end", report.complete, why)
     seen = canaries.outcomes(report)
     wrong = {k: v for k, v in seen.items() if v not in canaries.expected[k]}
-    # One that a runner leaves out (`describe.only`) says nothing; one that passes, says all.
-    held = [k for k, v in claims.outcomes(report).items() if v == "passed"]
+    claimed = claims.outcomes(report)
+    held = [k for k, v in claimed.items() if v == "passed"]
+    # A file's process that ended early may have written its report itself.
+    unheard = [k for k, v in claimed.items() if not v and not claims.narrowed]
     honest = kit.check(
         f"{name}: canaries have their outcomes",
         not wrong,
@@ -153,8 +159,9 @@ def hidden_tests(
     if claims.expected:
         honest &= kit.check(
             f"{name}: wrong claims are noticed",
-            not held,
-            f"{len(held)} of {len(claims.expected)} wrong claims pass in the files' own processes",
+            not held and not unheard,
+            f"{len(held)} of {len(claims.expected)} wrong claims pass in the files' own processes, "
+            f"{len(unheard)} are not reported",
         )
     lying = [i for i in fail_to_pass if _lies(i, report.outcomes, twins)]
     if twins:
@@ -274,17 +281,23 @@ class Canaries:
     Attributes:
         files: their files, relative to the tree.
         expected: the outcomes that are right, by the last part of a test's id.
+        narrowed: whether the suite itself may leave some of them out.
     """
 
     files: list[str] = field(default_factory=list)
     expected: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    narrowed: bool = False
 
     def outcomes(self, report: Report) -> dict[str, str]:
-        """What became of each canary; "" for one that was not run."""
+        """What became of each canary; "" for one that was not run.
+
+        Of two outcomes the wrong one counts: a report that was written by graded code names tests
+        that it found, and the true outcome may come after it.
+        """
         seen = dict.fromkeys(self.expected, "")
         for test, outcome in report.outcomes.items():
             last = re.split(r"::| > |\.(?=[^.]*$)", test)[-1]
-            if last in seen:
+            if last in seen and seen[last] in ("", *self.expected[last]):
                 seen[last] = outcome
         for test in self.expected:
             report.outcomes = {k: v for k, v in report.outcomes.items() if not k.endswith(test)}
@@ -396,9 +409,15 @@ _ASSERTED = {
 _SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".jsx", ".tsx")
 
 
-def plant_claims(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Canaries:
+_NARROWS = re.compile(r"^-[tgf]$|^--?(t|grep|fgrep|test-?name-?pattern|bail)\b", re.IGNORECASE)
+"""Arguments with which a runner leaves tests out."""
+
+
+def plant_claims(
+    runner: str, tree: kit.Checkout, files: Sequence[str], args: Sequence[str] = ()
+) -> Canaries:
     """Add tests that must not pass to the end of each test file, in the file's own style."""
-    planted = Canaries()
+    planted = Canaries(narrowed=any(_NARROWS.match(word) for word in args))
     for file in files:
         if not file.endswith(_SCRIPTS):
             continue
@@ -406,6 +425,7 @@ def plant_claims(runner: str, tree: kit.Checkout, files: Sequence[str]) -> Canar
             text = tree.read(file).decode("utf-8", "replace")
         except kit.ChildFailed:
             continue
+        planted.narrowed |= re.search(r"\.only\b", text) is not None
         lines = [";"]
         for test, claim in _claims(runner, text, lines, module=_is_module(file, text)):
             name = f"{kit.words(1)[0]}_{secrets.token_hex(3)}"
