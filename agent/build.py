@@ -59,7 +59,7 @@ class BuildSettings:
         out: folder of finished environments.
         budget: what the build may spend.
         gate: how the gate works; its depth is that of the last run, which accepts. `check` in the
-            sandbox runs the core, `check full` all of it.
+            sandbox runs the core, `check full` what the last run will.
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
         anyway: build although the evidence speaks against the session.
@@ -232,7 +232,8 @@ class _Run:
             if self.trajectory.resumed:
                 self._replay(sandbox)
             sandbox.offer("check", lambda: self._check(sandbox, CORE))
-            sandbox.offer("check-full", lambda: self._check(sandbox, FULL))
+            deepest = self.settings.gate.depth
+            sandbox.offer("check-full", lambda: self._check(sandbox, deepest))
             with self.clock.phase("build", self.given.model.name):
                 loop.run(
                     self.given.model,

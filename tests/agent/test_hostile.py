@@ -125,7 +125,7 @@ def test_a_repository_that_is_hostile_when_it_is_run_ends_in_a_verdict(
                 model="baseline",
                 out=tmp_path / "out",
                 anyway=True,
-                gate=GateSettings(depth="core", budget_s=60),
+                gate=GateSettings(depth="core"),
                 budget=Budget(minutes=2),
                 limits=Limits(processes=256, memory_bytes=1 << 30, disk_bytes=1 << 30),
             ),

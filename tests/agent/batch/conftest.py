@@ -20,7 +20,8 @@ from agent.queue.entries import Candidate
 ROOT = Path(__file__).parents[3]
 REPOSITORY = "https://example.org/dana/voice"
 WHO = "dana@example.org"
-PATIENCE_S = 120
+PATIENCE_S = 500
+"""Until a test gives up: the first build on a machine makes the workbench's image."""
 
 
 @pytest.fixture(autouse=True)
