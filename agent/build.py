@@ -277,7 +277,7 @@ class _Run:
         """What the `check` command prints: the gate's report on the draft as it stands."""
         try:
             files, executable = read_files(collect_draft(sandbox))
-            report = self.drafts.try_out(files, executable, depth)
+            report = self._tried(files, executable, depth)
         except DraftError as error:
             return f"gate: not run\n{error}\n"
         return as_text(report) + "\n"
@@ -290,7 +290,7 @@ class _Run:
                 raise _Given("rejected", reason)
             if reason := unfinished(files):
                 raise _Given("gate-failed", reason)
-            report = self.drafts.try_out(files, executable, self.settings.gate.depth)
+            report = self._tried(files, executable, self.settings.gate.depth)
         except DraftError as error:
             text = str(error)
         else:
@@ -299,6 +299,10 @@ class _Run:
             text = as_text(report)
         remaining = left(self.settings.budget, self.trajectory.spending)
         return render("report", report=text, left=remaining.strip())
+
+    def _tried(self, files: dict[str, bytes], executable: frozenset[str], depth: str) -> GateReport:
+        seconds = self.settings.budget.seconds_left(self.trajectory.spending)
+        return self.drafts.try_out(files, executable, depth, seconds)
 
     def _publish(self, place: Path) -> Path:
         """Move the accepted environment to its place, with its trajectory."""

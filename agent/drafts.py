@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -62,7 +63,11 @@ class Drafts:
         self._tried: dict[str, GateReport] = {}
 
     def try_out(
-        self, files: dict[str, bytes], executable: frozenset[str], depth: str
+        self,
+        files: dict[str, bytes],
+        executable: frozenset[str],
+        depth: str,
+        seconds: float | None = None,
     ) -> GateReport:
         """Run the gate on a draft; an unchanged draft is not tried twice.
 
@@ -70,6 +75,7 @@ class Drafts:
             files: the draft's files by path.
             executable: which of them are.
             depth: how deep the gate looks.
+            seconds: of the build's own budget; the gate takes no more.
 
         Raises:
             DraftError: it is no environment yet.
@@ -81,10 +87,11 @@ class Drafts:
         draft = read_draft(files, executable)
         with self._clock.phase("gate"):
             self.environment = self._assembled(draft)
+            budget_s = min(self._settings.budget_s, math.inf if seconds is None else seconds)
             self.report = gate.run(
                 self._engine,
                 self.environment,
-                settings=replace(self._settings, depth=depth),
+                settings=replace(self._settings, depth=depth, budget_s=budget_s),
                 on_progress=lambda c: self._tell(GateProgress(c.name, c.verdict, c.summary)),
             )
             write_report(self.environment, self.report)
