@@ -29,7 +29,8 @@ class RenderTest(unittest.TestCase):
 
     def test_forms_take_any_books(self):
         """No catalogue is needed, and the catalogue says the same."""
-        for name, form in render.FORMS.items():
+        for name in ("table", "csv", "bib"):
+            form = getattr(render, name)
             self.assertEqual(form(iter(BOOKS)), Catalogue(BOOKS).render(name))
         self.assertEqual(render.table([]), "(no books)\n")
 
