@@ -124,7 +124,7 @@ def first_draft(
     ]
     files = {
         "kettle.toml": ("\n".join(lines) + "\n").encode(),
-        "instruction.md": (wish(session) + scaffold.NO_NETWORK_NOTE).encode(),
+        "instruction.md": scaffold.instruction(wish(session)).encode(),
         **scaffold.verifier(),
     }
     if origin.start_patch:
@@ -199,8 +199,9 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
     lines.append(f"{origin.start.commit}: {origin.label}")
     lines += [f"- {reason}" for reason in origin.start.reasons]
     lines += [f"- {line}" for line in origin.start.uncommitted_lists]
-    lines += ["", "Other candidates:"]
-    for candidate in origin.start.candidates[1:MAX_SHOWN]:
+    others = origin.start.candidates[1:MAX_SHOWN]
+    lines += ["", "Other candidates:"] if others else []
+    for candidate in others:
         lines.append(
             f"- {candidate.commit[:12]} {candidate.committed:%Y-%m-%d %H:%M} fit "
             f"{candidate.fit:.2f}: {candidate.subject}"

@@ -34,6 +34,11 @@ Added by the environment's author:
 The code lies in `/app`. There is no network.
 """
 
+EARLIER_NOTE = (
+    "What the user says of results is about an earlier attempt, which is not in the tree.\n"
+)
+"""Added where later prompts stand: a solver would look for those results in its own tree."""
+
 _STEERING = re.compile(
     r"(^|/)(conftest\.py|pytest\.ini|\.pytest\.ini|tox\.ini|setup\.cfg|pyproject\.toml"
     r"|jest\.config\.[cm]?[jt]s(on)?|vitest\.config\.[cm]?[jt]s|\.mocharc[^/]*|bunfig\.toml)$"
@@ -73,6 +78,11 @@ kit.hidden_tests(
 )
 kit.verdict()
 '''
+
+
+def instruction(wish: str) -> str:
+    """The instruction: the user's words, and what the environment's author must add."""
+    return wish + NO_NETWORK_NOTE + (EARLIER_NOTE if f"\n{LATER}\n" in wish else "")
 
 
 def dockerfile(project: Project, *, packages: Iterable[str] = (), version_hint: str = "") -> str:

@@ -39,6 +39,8 @@ def as_text(report: GateReport) -> str:
     lines = [f"The gate {'passes' if report.passed else 'does not pass'} this environment."]
     for check in report.checks:
         lines.append(f"  {check.verdict:<15} {check.name:<18} {check.summary}")
+    if report.passed and not any(check.name == "exploits-fail" for check in report.checks):
+        lines.append("That was its core. A submission must pass what `check full` runs.")
     if report.passed and report.isolation != "isolated":
         lines.append(
             "The verifier is in-process: graded code runs in reach of its verdict. Checks written "

@@ -159,7 +159,7 @@ def _complaints(session: Session, until: int | None, scrubber: Scrubber) -> list
         if asked and edits_after(session, number, until):
             match = _COMPLAINS.search(turn.text[:2000])
             if match:
-                found.append((number, _quote(turn.text, scrubber)))
+                found.append((number, _quote(turn.text, scrubber, match.start())))
         asked = True
     return found
 
@@ -200,6 +200,7 @@ def _last(
         complains, content = _COMPLAINS.search(text[:2000]), _CONTENT.search(text[:2000])
         if complains and not content:
             known.expected = "fail"
+            quote = _quote(text, scrubber, complains.start())
             known.reasons.append(f"turn {number}: after the last edit the user says: {quote}")
         elif content and not complains and tested is not None and tested[1] == 0:
             known.expected = "pass"
@@ -305,9 +306,13 @@ def _scrubbed(old: bytes, new: bytes, scrubber: Scrubber) -> bytes:
     return "".join(parts).encode("utf-8", "surrogateescape")
 
 
-def _quote(text: str, scrubber: Scrubber) -> str:
+def _quote(text: str, scrubber: Scrubber, at: int = 0) -> str:
+    """The text's beginning, or what stands around a place in it."""
     # Scrubbed before it is cut: half of a token does not look like one.
-    return " ".join(scrubber.text(text).split())[:QUOTED_CHARS]
+    scrubbed = scrubber.text(text)
+    # Scrubbing moves the place a little; what stands before it is as telling.
+    begin = max(0, at - QUOTED_CHARS // 4) if at > QUOTED_CHARS else 0
+    return ("… " if begin else "") + " ".join(scrubbed[begin:].split())[:QUOTED_CHARS]
 
 
 def speaks(turn: Turn) -> bool:

@@ -66,22 +66,24 @@ def _edits(tree: ast.Module, source: bytes, starts: list[int]) -> Iterator[Edit]
         start, end = place(node)
         return source[start:end].decode("utf-8", "replace")
 
-    documented = {
-        id(body[0].value)
-        for owner in ast.walk(tree)
-        if isinstance(owner, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-        and (body := owner.body)
-        and isinstance(body[0], ast.Expr)
-    }
-    released = {
-        id(inner)
+    # Nothing hangs on a text that stands alone, on a type and on a release's number.
+    idle: list[ast.AST | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            idle.append(node)
+        elif isinstance(node, (ast.arg, ast.AnnAssign)):
+            idle.append(node.annotation)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            idle.append(node.returns)
+    idle += [
+        node
         for node in tree.body
         if isinstance(node, ast.Assign)
         and any(isinstance(t, ast.Name) and t.id == "__version__" for t in node.targets)
-        for inner in ast.walk(node)
-    }
+    ]
+    left_alone = {id(inner) for node in idle if node is not None for inner in ast.walk(node)}
     for node in ast.walk(tree):
-        if id(node) in released:
+        if id(node) in left_alone:
             continue
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             new = _ARITHMETIC[type(node.op)]
@@ -106,13 +108,11 @@ def _edits(tree: ast.Module, source: bytes, starts: list[int]) -> Iterator[Edit]
             yield Edit(
                 *place(node.test), f"not ({condition})", "condition negated", node.test.lineno
             )
-        elif isinstance(node, ast.Constant) and id(node) not in documented:
+        elif isinstance(node, ast.Constant):
             changed = _constant(node.value)
             if changed is not None:
                 yield Edit(*place(node), changed, f"constant {changed[:20]}", node.lineno)
         elif isinstance(node, _DELETABLE):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-                continue
             new = "return None" if isinstance(node, ast.Return) and node.value else "pass"
             yield Edit(*place(node), new, f"statement {new}", node.lineno)
 

@@ -227,7 +227,8 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: 
     shown = (
         [
             listing(
-                [f"{survivor_id(t.diff)}  {t.what}" for t in open_], "Unnoticed, by nobody argued:"
+                [f"{survivor_id(t.diff)}  {t.what}" for t in open_],
+                "Unnoticed, and not argued for yet:",
             )
         ]
         if len(open_) > 1
@@ -235,7 +236,7 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: 
     )
     shown += [
         f"{survivor_id(t.diff)}  {t.what}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}\n"
-        + f"Argued: {argued.get(survivor_id(t.diff), 'by nobody')}"
+        + f"Argued: {argued.get(survivor_id(t.diff), 'not yet')}"
         for t in sorted(survivors, key=lambda t: survivor_id(t.diff) in argued)
     ]
     killed = f"{len(graded) - len(survivors)} of {len(graded)} {noun} are noticed"

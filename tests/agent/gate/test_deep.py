@@ -371,6 +371,16 @@ class TestWrongOnes:
             "without n.py",
         }
 
+    def test_a_text_that_stands_alone_and_a_type_are_not_mutated(self) -> None:
+        after = 'FORMS = 1\n"""What forms there are."""\n\n\n'
+        after += 'def f(a: "int" = 2) -> "int | None":\n    b: "str" = a\n'
+        made = mutants(outcome_of("", after), limit=40, seed=0)
+        assert {m.what.split(" ", 1)[1] for m in made} == {
+            "constant 2",
+            "constant 3",
+            "statement pass",
+        }
+
     def test_a_version_and_a_docstring_are_no_part_of_the_work(self) -> None:
         before = '"""Old."""\n__version__ = "1"\n\n\ndef f():\n    return 1\n'
         after = before.replace("Old", "New").replace('"1"', '"2"').replace("return 1", "return 2")
