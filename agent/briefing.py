@@ -223,7 +223,8 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         "## Aids (plain scripts, use them or not)",
         "",
         "- `/workbench/aids/lock-python.sh` and `lock-node.sh`: resolve the dependencies as of "
-        f"{origin.date}, write the lock file that the Dockerfile installs, install it here.",
+        f"{origin.date}, write the lock file that the Dockerfile installs, install it here. Here:",
+        *_lock_command(origin),
         "- `/workbench/aids/compare_states.py`: run test files on both states, list the tests that "
         "tell them apart, write `tests/expected.json`.",
         "- `/workbench/aids/user_examples.py`: demand the user's own `>>>` examples (Python).",
@@ -232,6 +233,18 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
     ]
     # Subjects and branch names are other people's words.
     return Scrubber().text("\n".join(lines))
+
+
+def _lock_command(origin: Origin) -> list[str]:
+    """How the project's dependencies are locked, for the checkout at the start state."""
+    environment, date = "/workbench/draft/environment", origin.date
+    if origin.project.language == "python":
+        lock = f"{environment}/requirements.lock /opt/venv"
+        return [f"  `/workbench/aids/lock-python.sh /workbench/repo {date} {lock}`"]
+    if origin.project.language == "node":
+        deps = f"{environment}/deps {origin.project.package_manager}"
+        return [f"  `/workbench/aids/lock-node.sh /workbench/repo {date} {deps}`"]
+    return []
 
 
 def _version_hint(repository: Repository, origin: Origin) -> str:

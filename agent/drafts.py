@@ -15,6 +15,7 @@ from agent.folder import BuildFolder
 from agent.gate import GateSettings
 from agent.gate.model import GateReport
 from agent.gate.report import write_report
+from agent.grade import Grade
 from agent.opening import Opened
 from agent.origin.licence import licence_of
 from agent.progress import Clock, GateProgress, Listener
@@ -61,6 +62,7 @@ class Drafts:
         self._clock = clock
         self._tell = tell
         self._tried: dict[str, GateReport] = {}
+        self._memory: dict[str, Grade] = {}
 
     def try_out(
         self,
@@ -93,6 +95,7 @@ class Drafts:
                 self.environment,
                 settings=replace(self._settings, depth=depth, budget_s=budget_s),
                 on_progress=lambda c: self._tell(GateProgress(c.name, c.verdict, c.summary)),
+                memory=self._memory,
             )
             write_report(self.environment, self.report)
         self._tried[key] = self.report

@@ -119,7 +119,9 @@ class Grader:
         self._engine = engine
         self._tests = environment.archive("tests")
         self._solution = environment.archive("solution") if environment.has_oracle else b""
-        image_config = engine.client.images.get(image).attrs.get("Config") or {}
+        attributes = engine.client.images.get(image).attrs
+        image_config = attributes.get("Config") or {}
+        self.layers = tuple((attributes.get("RootFS") or {}).get("Layers") or [image])
         self._image_user = str(image_config.get("User") or "root")
         self.workdir = str(
             environment.config.environment.workdir or image_config.get("WorkingDir") or "/"

@@ -15,7 +15,8 @@ _STARTERS = frozenset(
     {"subprocess", "os", "runpy", "importlib", "multiprocessing", "ctypes", "pty", "suites", "imp"}
 )
 """Modules by which a judge could run or import graded code other than through the kit."""
-_CALLS = frozenset({"exec", "eval", "__import__", "compile", "hidden_tests"})
+_BUILTINS = frozenset({"exec", "eval", "__import__", "compile"})
+"""`re.compile` and other modules' functions of these names run nothing."""
 
 
 def isolation(environment: Environment) -> str:
@@ -53,9 +54,13 @@ def _goes_through_kit(source: bytes) -> bool:
         elif isinstance(node, ast.Call):
             function = node.func
             name = getattr(function, "attr", getattr(function, "id", ""))
-            if name in _CALLS:
-                return False
             owner = getattr(getattr(function, "value", None), "id", "")
+            if name == "hidden_tests":
+                return False
+            if name in _BUILTINS and (
+                isinstance(function, ast.Name) or owner in ("builtins", "__builtins__")
+            ):
+                return False
             if owner == "os" and name.startswith(
                 ("system", "popen", "exec", "spawn", "fork", "posix")
             ):

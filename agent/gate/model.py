@@ -49,6 +49,8 @@ class GateReport(BaseModel):
     checks: list[Check]
     without: list[str] = Field(default_factory=list)
     """What the task asks for and the gate graded it without; see `agent.gate.reach`."""
+    reused: int = 0
+    """Grades taken over from an earlier run on the same image, verifier and candidates."""
     seconds: float = 0.0
 
     @property

@@ -34,6 +34,7 @@ from agent.gate.reach import reach
 from agent.gate.said import Said, untried
 from agent.gate.settings import GateSettings
 from agent.gate.trials import Trials, Unready, retried
+from agent.grade import Grade
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 
@@ -86,6 +87,7 @@ def run(
     *,
     settings: GateSettings = GateSettings(),  # noqa: B008 (frozen)
     on_progress: Callable[[Check], None] | None = None,
+    memory: dict[str, Grade] | None = None,
 ) -> GateReport:
     """Put an environment through its trials.
 
@@ -94,6 +96,8 @@ def run(
         environment: any Harbor task of one step.
         settings: how thoroughly.
         on_progress: called with each check as it gets its verdict, from any thread.
+        memory: grades of earlier runs, which gets those of this one. Candidates beside nop and
+            oracle are not graded again where nothing that is graded has changed.
 
     Returns:
         The report; checks in the order of `CHECKS`.
@@ -102,7 +106,7 @@ def run(
         InputError: the environment's files cannot be read as a task.
     """
     begun = time.monotonic()
-    with Trials(engine, environment, settings) as trials:
+    with Trials(engine, environment, settings, memory) as trials:
         done: dict[str, Future[Check]] = {}
 
         def perform(check: GateCheck) -> Check:
@@ -140,6 +144,7 @@ def run(
         isolation=isolation(environment),
         checks=checks,
         without=list(reach(environment).without),
+        reused=trials.reused,
         seconds=round(time.monotonic() - begun, 3),
     )
 

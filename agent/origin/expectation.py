@@ -53,6 +53,12 @@ _CONTENT = re.compile(
     r"thank(?:s| you)|well done|nice(?: work)?|that'?s it|exactly)\b",
     re.IGNORECASE,
 )
+_RESERVED = re.compile(
+    r"\b(?:can'?t|cannot|(?:could|have|has|did) ?n[o']t|not yet|the rest|the others?|"
+    r"later|tomorrow|partly|so far|except|apart from|though)\b",
+    re.IGNORECASE,
+)
+"""Content with a part of the work says nothing of the whole."""
 _TESTS_RUN = re.compile(
     r"\b(?:pytest|unittest|tox|nox|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?test\S*|jest|vitest|mocha|"
     r"node\s+--test|make\s+(?:test|check))\b"
@@ -198,11 +204,12 @@ def _last(
         number, text = verdicts[0]
         quote = _quote(text, scrubber)
         complains, content = _COMPLAINS.search(text[:2000]), _CONTENT.search(text[:2000])
+        reserved = _RESERVED.search(text[:2000])
         if complains and not content:
             known.expected = "fail"
             quote = _quote(text, scrubber, complains.start())
             known.reasons.append(f"turn {number}: after the last edit the user says: {quote}")
-        elif content and not complains and tested is not None and tested[1] == 0:
+        elif content and not complains and not reserved and tested is not None and tested[1] == 0:
             known.expected = "pass"
             known.reasons.append(f"turn {tested[0]}: the tests pass after the last edit")
             known.reasons.append(f"turn {number}: then the user says: {quote}")

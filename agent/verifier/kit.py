@@ -1025,7 +1025,7 @@ def main(judge: str) -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
         print(usage())
-        raise SystemExit("usage: kit.py JUDGE")
+        raise SystemExit(0 if sys.argv[1:] else 2)
     # The readers are daemon threads; leaving through _exit keeps a stuck one from delaying the end.
     code_ = main(sys.argv[1])
     sys.stderr.flush()

@@ -11,6 +11,7 @@
 # when things were published. Prints how it was resolved behind `resolved: `, and the command that
 # installs the same again behind `install: `.
 set -uo pipefail
+[ $# -eq 4 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
 tree=$(realpath "$1") date=$2 deps=$(realpath -m "$3") manager=$4
 rm -rf "$deps"
 mkdir -p "$deps"

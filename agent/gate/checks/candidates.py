@@ -140,7 +140,7 @@ def exploits_fail(trials: Trials) -> Said:
             into = exhausting if exploit in EXHAUSTING else into
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
     aside = _hurried(trials, MOST_PATIENCE_S, ASIDE_SHARE)
-    queued = [(c, w, d, trials.submit(c, aside, aside=True)) for c, w, d in exhausting]
+    queued = [(c, w, d, trials.submit_once(c, aside, aside=True)) for c, w, d in exhausting]
     hurried = _hurried(trials)
     done = [*tried(trials, chosen, hurried), *tried(trials, machine, hurried, grader=shared)]
     done += awaited(trials, queued)

@@ -6,6 +6,7 @@ import pytest
 
 from agent.environment import Environment
 from agent.gate import Check, CheckVerdict, GateReport, GateSettings, run
+from agent.gate.isolation import isolation
 from agent.gate.report import BUILDER_CHARS, as_text, write_report
 from sandbox.engine import Engine
 from tests.agent.gate.bad import CORE, LEAKS, Bad
@@ -101,6 +102,22 @@ class TestSealing:
             assert found["/tmp/l.py"] == FIXED.encode()
             assert found["/app/README.md"] == b"# ledger\n"
             assert "/usr/bin/python3.11" not in found
+
+
+@pytest.mark.parametrize(
+    ("line", "grade"),
+    [
+        ("import re\nre.compile('a').match(kit.words(1)[0])", "isolated"),
+        ("exec(compile('1', '', 'exec'))", "in-process"),
+        ("import builtins\nbuiltins.eval('1')", "in-process"),
+        ("kit.hidden_tests('pytest', files=[], fail_to_pass=[])", "in-process"),
+    ],
+)
+def test_a_judge_that_runs_nothing_itself_is_isolated(
+    tmp_path: Path, line: str, grade: str
+) -> None:
+    judge = f"import kit\n{line}\nkit.check('a', True)\nkit.verdict()\n"
+    assert isolation(make(tmp_path / "e", base="debian:bookworm-slim", judge=judge)) == grade
 
 
 class TestReport:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.environment import Environment
 from agent.gate import CheckVerdict, GateSettings, run
 from agent.gate.candidates.alternatives import alternatives
 from agent.gate.candidates.exploits import EXPLOITS
@@ -21,6 +22,7 @@ from agent.gate.checks.rewards import stable
 from agent.gate.outcome import Outcome, compare
 from agent.gate.report import as_text
 from agent.gate.trials import Trials
+from agent.grade import Grade
 from agent.tree import Entry, Tree
 from sandbox import bases
 from sandbox.engine import Engine
@@ -62,6 +64,25 @@ def test_a_judge_with_the_kit_stands_all_of_it(
     report = run(engine, made, settings=GateSettings(repeats=2, depth="full"))
     assert report.passed, as_text(report)
     assert len(report.check("exploits-fail").details["tried"]) > 25
+
+
+def test_what_an_earlier_run_graded_is_graded_again_only_if_something_graded_changed(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    made = make(tmp_path / "e", base=base_image)
+    settings = GateSettings(repeats=1, mutants=3, only=("mutants-fail",))
+    memory: dict[str, Grade] = {}
+    first = run(engine, made, settings=settings, memory=memory)
+    made.write_provenance("survivors.md", b"# Nothing to argue\n")
+    again = run(engine, Environment.load(made.root), settings=settings, memory=memory)
+    assert (first.reused, again.reused) == (0, 3)
+    verdicts = [
+        [one["verdict"] for one in r.check("mutants-fail").details["tried"]] for r in (first, again)
+    ]
+    assert verdicts[0] == verdicts[1]
+    judge = made.root / "tests" / "judge.py"
+    judge.write_text("import kit\n\nkit.check('anything goes', True)\n" + judge.read_text())
+    assert run(engine, Environment.load(made.root), settings=settings, memory=memory).reused == 0
 
 
 def test_code_that_can_neither_be_mutated_nor_rewritten_is_named(

@@ -67,6 +67,14 @@ def test_nothing_is_expected_where_nothing_tells(project: Project, cache: Path) 
         assert [a.expected for a in record.attempts] == ["unknown"]
 
 
+def test_content_with_a_part_of_the_work_proves_nothing(project: Project, cache: Path) -> None:
+    project.commit({"a.py": GREET})
+    made = [edit("a.py", "hello ", "helo "), ran("pytest -q", "3 passed")]
+    partly = said("works in the pool. can't look into the rest today")
+    record, _ = found(session(made, more=[partly]), project, cache)
+    assert [a.expected for a in record.attempts] == ["unknown"]
+
+
 def test_a_failing_last_test_run_is_told_to_the_builder_and_proves_nothing(
     project: Project, cache: Path
 ) -> None:
