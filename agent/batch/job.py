@@ -161,7 +161,11 @@ class BuildJob:
                     minutes=settings.item_minutes,
                     submissions=settings.submissions,
                 ),
-                gate=GateSettings(repeats=settings.repeats),
+                gate=GateSettings(
+                    repeats=settings.repeats,
+                    depth=settings.depth,
+                    budget_s=settings.gate_minutes * 60,
+                ),
                 anyway=decided,
                 judge=judge,
                 provenance={CONSENT: json.dumps(desk.agreement.as_provenance(), indent=2).encode()},

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from agent.gate.settings import FULL
 from agent.queue.database import Database, work_dir
 from agent.queue.leases import LEASE_S, MAX_ATTEMPTS
 from agent.queue.ledger import Limits
@@ -18,6 +19,9 @@ BUILD = "build"
 """The job that makes environments; the other one stands in for it in tests and benches."""
 ITEM_MINUTES = 60.0
 """Of one build, as for `build`."""
+GATE_MINUTES = 20.0
+"""Twice what `build` gives it: nobody waits, and suites of real projects take a quarter of a
+minute, a hundred times."""
 TURNS = 100
 SUBMISSIONS = 5
 LEAST_FREE_BYTES = 5 << 30
@@ -44,6 +48,8 @@ class BatchSettings:
         batch_dollars: by this batch.
         batch_minutes: until this batch ends.
         repeats: how often the gate grades nop and oracle.
+        depth: how thorough the gate is that accepts.
+        gate_minutes: of each run of the gate.
         max_attempts: failed attempts before a session is set aside.
         lease_s: seconds of silence after which a worker counts as dead.
         least_free_bytes: on the disks of `work` and of the engine: less, and nothing is begun.
@@ -63,6 +69,8 @@ class BatchSettings:
     batch_dollars: float | None = None
     batch_minutes: float | None = None
     repeats: int = 3
+    depth: str = FULL
+    gate_minutes: float = GATE_MINUTES
     max_attempts: int = MAX_ATTEMPTS
     lease_s: float = LEASE_S
     least_free_bytes: int = LEAST_FREE_BYTES

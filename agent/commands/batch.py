@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.console import JsonOption, err, out, print_json
+from agent.commands.depth import Depth
 from agent.commands.exits import EPILOG_EXIT_CODES, ExitCode
 from agent.commands.queue import QueueOption
 
@@ -74,6 +75,13 @@ def drain(
     repeats: Annotated[
         int, typer.Option(min=1, help="How often the gate grades nop and oracle.")
     ] = 3,
+    depth: Annotated[
+        Depth,
+        typer.Option(help="core: does it work. full: also wrong and rewritten solutions, cheats."),
+    ] = Depth.full,
+    gate_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Time of each run of the gate.")
+    ] = 20,
     max_attempts: Annotated[
         int, typer.Option(min=1, help="Failed attempts before a session is set aside.")
     ] = 3,
@@ -129,6 +137,8 @@ def drain(
         batch_dollars=max_cost,
         batch_minutes=max_minutes,
         repeats=repeats,
+        depth=depth.value,
+        gate_minutes=gate_minutes,
         max_attempts=max_attempts,
         lease_s=lease,
         least_free_bytes=int(min_free_gb * 2**30),

@@ -14,6 +14,8 @@ from sqlalchemy import select, text
 
 from agent.batch.pace import waits
 from agent.batch.report import report
+from agent.batch.settings import BatchSettings
+from agent.build import BuildSettings
 from agent.cli import run
 from agent.environment import Environment
 from agent.queue import consent, entries, ledger, purge
@@ -182,7 +184,9 @@ def test_a_build_from_consent_to_a_published_environment(
     gone.unlink()
     entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
     model = projects.recording(tmp_path / "r.json", projects.good_draft())
-    batch = start("--workers", "1", "-m", model, "--until-empty", "--repeats", "1")
+    batch = start(
+        "--workers", "1", "-m", model, "--until-empty", "--repeats", "1", "--depth", "core"
+    )
     assert batch.ended() == 0, batch.said()
     rows = {Path(row["path"]).name: row for row in entries.listed(database)}
     missing = rows["gone.jsonl"]
@@ -196,6 +200,10 @@ def test_a_build_from_consent_to_a_published_environment(
     shown = entries.shown(database, built["id"])
     assert shown["verdict"]["verdict"] in ("accept", "reject", "needs-a-person")
     assert list((batch.work / str(built["id"])).rglob("*")) == []
+
+
+def test_only_the_whole_gate_accepts_unless_the_user_says_otherwise() -> None:
+    assert BatchSettings(queue="", out="").depth == BuildSettings().gate.depth == "full"
 
 
 def test_what_the_evidence_speaks_against_is_not_built_and_its_verdict_is_kept(
@@ -233,7 +241,9 @@ def test_a_provider_that_is_down_is_nobodys_fault_and_all_wait_for_it(
             Answer({}, 429, {"retry-after": "1"}),
             Answer({}, 529, {"retry-after": "3600"}),
         )
-        batch = start("--workers", "1", "-m", "openai:scripted", "--repeats", "1")
+        batch = start(
+            "--workers", "1", "-m", "openai:scripted", "--repeats", "1", "--depth", "core"
+        )
         again = batch.until_event("again", kind="provider")
         assert "3600" in again["reason"]
         batch.process.send_signal(signal.SIGINT)

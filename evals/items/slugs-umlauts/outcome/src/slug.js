@@ -2,8 +2,8 @@
 const SPELLED = { "\u00df": "ss", "\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u00fe": "th" };
 
 /**
- * A slug for a heading: lower case, words joined by dashes. Marks on letters go; letters of
- * other scripts stay.
+ * A slug for a heading: lower case, words joined by dashes. Marks on letters go, and marks that are
+ * on no letter (an emoji's); letters of other scripts stay.
  *
  * @param {string} heading
  * @param {{ max?: number }} options `max` cuts at a dash, so that no word is cut in two
@@ -12,8 +12,9 @@ export function slug(heading, { max = 60 } = {}) {
   const plain = heading
     .toLowerCase()
     .replace(/[\u00df\u00e6\u0153\u00f8\u0142\u0111\u00fe]/g, (letter) => SPELLED[letter])
-    .normalize("NFKD")
+    .normalize("NFD")
     .replace(/(\p{Script=Latin})\p{M}+/gu, "$1")
+    .replace(/(^|[^\p{L}\p{M}])\p{M}+/gu, "$1")
     .normalize("NFC")
     .replace(/[^\p{L}\p{M}\p{N}]+/gu, "-")
     .replace(/^-|-$/g, "");
