@@ -109,7 +109,7 @@ result = [c.render(), c.render(form="csv"), c.by("New Author").render("bib"), er
 
 @kit.check("the functions leave the books alone")
 def _():
-    books = some_books(6)
+    books = [*some_books(6), {"title": "It", "author": "A B", "tags": ["b", "a"]}]
     told = kit.eval_python("""
 import copy
 import shelf.render as render
