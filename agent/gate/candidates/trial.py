@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as OutOfTime
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,17 +90,16 @@ def awaited(
     trials: Trials, queued: Iterable[tuple[Candidate, str, str, Future[Grade]]]
 ) -> list[Trial]:
     """Candidates with their grades, once these are there or the budget is spent."""
-    done = []
-    for candidate, what, diff, future in queued:
-        grade: Grade | None = None
-        try:
-            grade = future.result(timeout=trials.seconds_left)
-        except OutOfTime:
-            # One that runs already comes to its end; one that waits is not begun any more.
-            if not future.cancel():
-                grade = future.result()
-        done.append(Trial(candidate, what, diff, grade))
-    return done
+    queued = list(queued)
+    futures = [future for *_, future in queued]
+    wait(futures, timeout=trials.seconds_left)
+    # What runs already comes to its end; what waits is not begun any more.
+    for future in futures:
+        future.cancel()
+    return [
+        Trial(candidate, what, diff, None if future.cancelled() else future.result())
+        for candidate, what, diff, future in queued
+    ]
 
 
 def failed_checks(log: str) -> list[str]:

@@ -77,7 +77,7 @@ def test_opting_out_deletes_what_was_derived_and_nothing_else(
         claim = leases.claim("worker")
         assert claim is not None
         made = tmp_path / "made"
-        made.mkdir()
+        made.mkdir(exist_ok=True)
         (made / "task.toml").write_text("")
         leases.finish(claim, "accepted", environment=store.publish(made, f"e{claim.id}"))
         (work_dir(database.url) / str(claim.id)).mkdir(parents=True)
