@@ -185,8 +185,7 @@ def facts(session: Session, repository: Repository, origin: Origin) -> str:
         "outcome": origin.outcome.commits if origin.outcome else [],
         "project": origin.project.model_dump(),
         "date": origin.date,
-        "version_hint": _version_hint(repository, origin),
-        "bun_version": scaffold.BUN_VERSION,
+        "lock": _lock_command(repository, origin),
         "test_files": _bounded(changed),
         "neighbours": _bounded(neighbours),
     }
@@ -218,13 +217,14 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
         names = ", ".join(c[:12] for c in possible.commits)
         lines.append(f"- {names} (score {possible.score:.2f}): {'; '.join(possible.reasons)}")
     lines += ["", "## Project", "", *(f"- {r}" for r in origin.project.reasons)]
+    lock = _lock_command(repository, origin)
     lines += [
         "",
         "## Aids (plain scripts, use them or not)",
         "",
         "- `/workbench/aids/lock-python.sh` and `lock-node.sh`: resolve the dependencies as of "
-        f"{origin.date}, write the lock file that the Dockerfile installs, install it here. Here:",
-        *_lock_command(origin),
+        f"{origin.date}, write the lock file that the Dockerfile installs, install it here.",
+        *([f"  Here: `{lock}`"] if lock else []),
         "- `/workbench/aids/compare_states.py`: run test files on both states, list the tests that "
         "tell them apart, write `tests/expected.json`.",
         "- `/workbench/aids/user_examples.py`: demand the user's own `>>>` examples (Python).",
@@ -235,16 +235,18 @@ def report(session: Session, repository: Repository, origin: Origin) -> str:
     return Scrubber().text("\n".join(lines))
 
 
-def _lock_command(origin: Origin) -> list[str]:
-    """How the project's dependencies are locked, for the checkout at the start state."""
-    environment, date = "/workbench/draft/environment", origin.date
+def _lock_command(repository: Repository, origin: Origin) -> str:
+    """How the dependencies are locked, for the checkout at the start state; "" if nobody knows."""
+    aids, environment = "/workbench/aids", "/workbench/draft/environment"
+    given = f"/workbench/repo {origin.date} {environment}"
     if origin.project.language == "python":
-        lock = f"{environment}/requirements.lock /opt/venv"
-        return [f"  `/workbench/aids/lock-python.sh /workbench/repo {date} {lock}`"]
+        hint = _version_hint(repository, origin)
+        return f"{hint}{aids}/lock-python.sh {given}/requirements.lock /opt/venv"
     if origin.project.language == "node":
-        deps = f"{environment}/deps {origin.project.package_manager}"
-        return [f"  `/workbench/aids/lock-node.sh /workbench/repo {date} {deps}`"]
-    return []
+        manager = origin.project.package_manager
+        bun = f"BUN_VERSION={scaffold.BUN_VERSION}"
+        return f"{bun} {aids}/lock-node.sh {given}/deps {manager}"
+    return ""
 
 
 def _version_hint(repository: Repository, origin: Origin) -> str:

@@ -232,8 +232,7 @@ class _Run:
             if self.trajectory.resumed:
                 self._replay(sandbox)
             sandbox.offer("check", lambda: self._check(sandbox, CORE))
-            deepest = self.settings.gate.depth
-            sandbox.offer("check-full", lambda: self._check(sandbox, deepest))
+            sandbox.offer("check-full", lambda: self._check(sandbox, self.settings.gate.depth))
             with self.clock.phase("build", self.given.model.name):
                 loop.run(
                     self.given.model,

@@ -125,6 +125,7 @@ class Trials:
         grader: Grader | None = None,
         *,
         aside: bool = False,
+        once: bool = False,
     ) -> Future[Grade]:
         """Grade a candidate when a worker is free, by the usual grader or another.
 
@@ -133,41 +134,27 @@ class Trials:
             conditions: what surrounds the verifier.
             grader: None is the usual one.
             aside: by a worker that is kept for what mostly waits, one at a time.
+            once: not again if an earlier run of the gate did, where image, verifier and candidate
+                are the same byte for byte, and the conditions but for patience.
         """
         judge = grader or self.grader
         pool = self._aside if aside else self._pool
-        return pool.submit(retried, lambda: judge.grade(candidate, conditions))
-
-    def submit_once(
-        self,
-        candidate: Candidate,
-        conditions: Conditions = PLAIN,
-        grader: Grader | None = None,
-        *,
-        aside: bool = False,
-    ) -> Future[Grade]:
-        """Like `submit`, but what an earlier run of the gate has graded is not graded again.
-
-        That is so where image, verifier and candidate are the same byte for byte, and the
-        conditions but for patience; a repeat of nop or oracle never is.
-        """
-        judge = grader or self.grader
+        if not once:
+            return pool.submit(retried, lambda: judge.grade(candidate, conditions))
         what = (self.environment.digest, judge.layers, judge.mode, conditions.label, candidate)
         key = hashlib.sha256(repr(what).encode()).hexdigest()
-        known = self._memory.get(key)
-        if known is not None:
-            self.reused += 1
+        if known := self._memory.get(key):
+            with self._lock:
+                self.reused += 1
             done: Future[Grade] = Future()
             done.set_result(known)
             return done
-        future = self.submit(candidate, conditions, judge, aside=aside)
 
-        def keep(ended: Future[Grade]) -> None:
-            if not ended.cancelled() and ended.exception() is None:
-                self._memory[key] = ended.result()
+        def graded() -> Grade:
+            grade = self._memory[key] = retried(lambda: judge.grade(candidate, conditions))
+            return grade
 
-        future.add_done_callback(keep)
-        return future
+        return pool.submit(graded)
 
     def begin_core(self) -> None:
         """Queue the grades of nop and oracle, what tells most first.

@@ -165,11 +165,7 @@ def _install_python(facts: dict[str, Any]) -> Generator[str, str, str]:
 
 
 def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
-    manager = facts["project"]["package_manager"]
-    output = yield (
-        f"BUN_VERSION={facts['bun_version']} /workbench/aids/lock-node.sh /workbench/repo "
-        f"{facts['date']} /workbench/draft/environment/deps {manager}"
-    )
+    output = yield str(facts["lock"])
     found = re.search(r"^install: (.+)$", output, re.MULTILINE)
     if not found:
         return "the project's dependencies do not install: " + _why(output)
@@ -184,11 +180,7 @@ def _install_node(facts: dict[str, Any]) -> Generator[str, str, str]:
 
 
 def _lock_python(facts: dict[str, Any], extra: list[str]) -> str:
-    hint = facts["version_hint"]
-    return (
-        f"{hint}/workbench/aids/lock-python.sh /workbench/repo {facts['date']} "
-        f"/workbench/draft/environment/requirements.lock /opt/venv {_words(extra)}"
-    ).rstrip()
+    return f"{facts['lock']} {_words(extra)}".rstrip()
 
 
 def _compare(facts: dict[str, Any]) -> str:

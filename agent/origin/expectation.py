@@ -202,7 +202,6 @@ def _last(
     verdicts = [(n, t.text) for n, t in enumerate(session.turns) if n > last_edit and speaks(t)]
     if verdicts:
         number, text = verdicts[0]
-        quote = _quote(text, scrubber)
         complains, content = _COMPLAINS.search(text[:2000]), _CONTENT.search(text[:2000])
         reserved = _RESERVED.search(text[:2000])
         if complains and not content:
@@ -212,6 +211,7 @@ def _last(
         elif content and not complains and not reserved and tested is not None and tested[1] == 0:
             known.expected = "pass"
             known.reasons.append(f"turn {tested[0]}: the tests pass after the last edit")
+            quote = _quote(text, scrubber)
             known.reasons.append(f"turn {number}: then the user says: {quote}")
     if known.expected == "unknown":
         known.reasons.append(

@@ -85,7 +85,7 @@ FACTS = {
     "outcome": ["ab" * 20],
     "project": {"runner": "pytest", "language": "python", "reasons": []},
     "date": "2025-03-01",
-    "version_hint": "",
+    "lock": "/workbench/aids/lock-python.sh /workbench/repo 2025-03-01 r.lock /opt/venv",
 }
 
 

@@ -82,7 +82,8 @@ def tried(
 ) -> list[Trial]:
     """Grade candidates side by side; each comes as candidate, words and diff."""
     return awaited(
-        trials, [(c, w, d, trials.submit_once(c, conditions, grader)) for c, w, d in candidates]
+        trials,
+        [(c, w, d, trials.submit(c, conditions, grader, once=True)) for c, w, d in candidates],
     )
 
 

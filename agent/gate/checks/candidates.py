@@ -140,7 +140,7 @@ def exploits_fail(trials: Trials) -> Said:
             into = exhausting if exploit in EXHAUSTING else into
             into.append((candidate, f"{exploit.name}: a verifier that {exploit.relies_on}", ""))
     aside = _hurried(trials, MOST_PATIENCE_S, ASIDE_SHARE)
-    queued = [(c, w, d, trials.submit_once(c, aside, aside=True)) for c, w, d in exhausting]
+    queued = [(c, w, d, trials.submit(c, aside, aside=True, once=True)) for c, w, d in exhausting]
     hurried = _hurried(trials)
     done = [*tried(trials, chosen, hurried), *tried(trials, machine, hurried, grader=shared)]
     done += awaited(trials, queued)
@@ -224,16 +224,8 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: 
         ],
     }
     # All of them in short first: however much of the diffs a reader is shown, no id is missing.
-    shown = (
-        [
-            listing(
-                [f"{survivor_id(t.diff)}  {t.what}" for t in open_],
-                "Unnoticed, and not argued for yet:",
-            )
-        ]
-        if len(open_) > 1
-        else []
-    )
+    short = [f"{survivor_id(t.diff)}  {t.what}" for t in open_]
+    shown = [listing(short, "Unnoticed, and not argued for yet:")] if len(open_) > 1 else []
     shown += [
         f"{survivor_id(t.diff)}  {t.what}\n{clip(t.diff, _SHOWN_DIFF_CHARS)}\n"
         + f"Argued: {argued.get(survivor_id(t.diff), 'not yet')}"
