@@ -25,7 +25,7 @@ from agent.folder import BuildFolder, safe_name
 from agent.gate import GateSettings
 from agent.gate.model import GateReport
 from agent.gate.report import as_text
-from agent.gate.settings import CORE, FULL
+from agent.gate.settings import CORE
 from agent.models.retry import Pace
 from agent.opening import Opened, opened
 from agent.progress import Clock, Listener, Note
@@ -73,7 +73,7 @@ class BuildSettings:
     model: str | None = None
     out: Path = Path("environments")
     budget: Budget = field(default_factory=Budget)
-    gate: GateSettings = field(default_factory=lambda: GateSettings(depth=FULL))
+    gate: GateSettings = GateSettings()  # noqa: RUF009 (frozen)
     limits: Limits = field(default_factory=Limits)
     fresh: bool = False
     anyway: bool = False

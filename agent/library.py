@@ -20,7 +20,6 @@ from agent.build import BuildResult, BuildSettings, build_session
 from agent.environment import Environment
 from agent.gate import Check, GateReport, GateSettings
 from agent.gate import run as run_gate
-from agent.gate.settings import FULL
 from agent.progress import Listener
 from agent.qualify import Qualification
 from agent.qualify import qualify as judge
@@ -47,7 +46,7 @@ def build(
     model: str | None = None,
     out: Path | str = "environments",
     budget: Budget = BUILD_BUDGET,
-    gate: GateSettings = GateSettings(depth=FULL),  # noqa: B008 (frozen)
+    gate: GateSettings = GateSettings(),  # noqa: B008 (frozen)
     fresh: bool = False,
     anyway: bool = False,
     on_event: Listener = lambda event: None,
@@ -126,7 +125,7 @@ def check(
     *,
     repeats: int = 3,
     budget_s: float = 600.0,
-    depth: Depth = "core",
+    depth: Depth = "full",
     on_check: Callable[[Check], None] | None = None,
 ) -> GateReport:
     """Put an environment through the gate's trials; it is not changed.
@@ -135,7 +134,7 @@ def check(
         environment: a Harbor task directory, Kettle's or any other.
         repeats: how often doing nothing and the reference solution are graded.
         budget_s: seconds; what has not begun by then is left untried.
-        depth: how thoroughly.
+        depth: `core` leaves out partial and mutated solutions, rewrites and cheats.
         on_check: gets each check as it has its verdict, from any thread.
 
     Returns:

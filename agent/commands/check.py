@@ -21,9 +21,10 @@ def check(
     depth: Annotated[
         Depth,
         typer.Option(
-            help="core: does it work. full: also partial and mutated solutions, rewrites, cheats."
+            help="full: the whole gate, minutes. core: only whether it works, without partial and "
+            "mutated solutions, rewrites and cheats."
         ),
-    ] = Depth.core,
+    ] = Depth.full,
     write: Annotated[
         bool,
         typer.Option(
@@ -38,8 +39,9 @@ def check(
 ) -> int:
     """Run the gate on an environment.
 
-    Builds its image, grades doing nothing and the reference solution, repeats both, and looks for
-    leaks. Works on any Harbor task directory.
+    Builds its image, grades doing nothing and the reference solution, repeats both, looks for
+    leaks, and tries mutated and partial solutions, rewrites and cheats. Works on any Harbor task
+    directory.
 
     Try:
 
@@ -47,7 +49,7 @@ def check(
 
       python -m agent check task/ --repeats 10 --json > report.json
 
-      python -m agent check task/ --depth full --html report.html
+      python -m agent check task/ --depth core --html report.html
     """
     from agent.console import Progress
     from agent.environment import Environment

@@ -17,7 +17,7 @@ class GateSettings:
         budget_s: seconds; what has not begun by then is left untried.
         workers: candidates graded at one time.
         seed: decides what is sampled, so that a run can be repeated.
-        depth: `core` proves that the environment works; `full` also tries other candidates.
+        depth: `full` tries all that the gate knows; `core` only proves that the environment works.
         mutants: at most so many mutants of the oracle.
         alternatives: at most so many rewrites of the oracle.
         only: names of checks to run, with what they need; empty means all.
@@ -28,7 +28,7 @@ class GateSettings:
     budget_s: float = 600.0
     workers: int = 2
     seed: int = 0
-    depth: str = CORE
+    depth: str = FULL
     mutants: int = 20
     alternatives: int = 8
     only: tuple[str, ...] = ()

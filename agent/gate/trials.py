@@ -151,7 +151,10 @@ class Trials:
             return done
 
         def graded() -> Grade:
-            grade = self._memory[key] = retried(lambda: judge.grade(candidate, conditions))
+            grade = retried(lambda: judge.grade(candidate, conditions))
+            # A time-out or an error may be a busy machine's.
+            if grade.status == "graded":
+                self._memory[key] = grade
             return grade
 
         return pool.submit(graded)

@@ -47,9 +47,6 @@ class Store(Protocol):
             InputError: something that is no environment is in the way.
         """
 
-    def at(self, name: str) -> str:
-        """The location that an environment of this name has."""
-
     def names(self) -> list[str]:
         """The environments that are there, sorted."""
 
@@ -94,10 +91,6 @@ class FolderStore:
     def publish(self, folder: Path, name: str) -> str:
         """See `Store`."""
         publish(folder, self.root / name)
-        return self.at(name)
-
-    def at(self, name: str) -> str:
-        """See `Store`."""
         return str(self.root / name)
 
     def names(self) -> list[str]:
@@ -142,10 +135,6 @@ class ObjectStore:
         self._files.pipe_file(f"{self._root}/{name}{POINTER}", json.dumps(pointer).encode())
         if old and old["objects"] != objects:
             self._delete(str(old["objects"]))
-        return self.at(name)
-
-    def at(self, name: str) -> str:
-        """See `Store`."""
         return f"{self.url}/{name}"
 
     def fetch(self, name: str, to: Path) -> Path:

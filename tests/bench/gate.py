@@ -27,8 +27,8 @@ from tests.bench import show
 
 ITEM = Path(__file__).parents[2] / "evals" / "items" / "parse-hyphens"
 VERDICTS = GateSettings(repeats=3, only=("nop-fails", "oracle-passes", "stable"))
-CORE = GateSettings(repeats=3)
-FULL = GateSettings(repeats=3, depth="full")
+CORE = GateSettings(repeats=3, depth="core")
+FULL = GateSettings(repeats=3)
 VERDICTS_SHARE = 0.2
 """Of the wall time of two plain runs, one with the solution and one without."""
 FULL_S = 90.0

@@ -14,10 +14,9 @@ from sqlalchemy import select, text
 
 from agent.batch.pace import waits
 from agent.batch.report import report
-from agent.batch.settings import BatchSettings
-from agent.build import BuildSettings
 from agent.cli import run
 from agent.environment import Environment
+from agent.gate import GateReport
 from agent.queue import consent, entries, ledger, purge
 from agent.queue.artefacts import FolderStore
 from agent.queue.database import Database
@@ -184,9 +183,7 @@ def test_a_build_from_consent_to_a_published_environment(
     gone.unlink()
     entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
     model = projects.recording(tmp_path / "r.json", projects.good_draft())
-    batch = start(
-        "--workers", "1", "-m", model, "--until-empty", "--repeats", "1", "--depth", "core"
-    )
+    batch = start("--workers", "1", "-m", model, "--until-empty", "--repeats", "1")
     assert batch.ended() == 0, batch.said()
     rows = {Path(row["path"]).name: row for row in entries.listed(database)}
     missing = rows["gone.jsonl"]
@@ -195,15 +192,13 @@ def test_a_build_from_consent_to_a_published_environment(
     built = rows["session.jsonl"]
     assert built["state"] == "accepted", built["reason"]
     environment = Environment.load(Path(built["environment"]))
+    gate = GateReport.model_validate_json(environment.read("provenance/gate.json") or b"")
+    assert gate.check("exploits-fail").verdict == "pass", "only the whole gate accepts"
     record = json.loads((environment.root / "provenance" / "consent.json").read_text())
     assert record["text_version"] == consent.text_version()
     shown = entries.shown(database, built["id"])
     assert shown["verdict"]["verdict"] in ("accept", "reject", "needs-a-person")
     assert list((batch.work / str(built["id"])).rglob("*")) == []
-
-
-def test_only_the_whole_gate_accepts_unless_the_user_says_otherwise() -> None:
-    assert BatchSettings(queue="", out="").depth == BuildSettings().gate.depth == "full"
 
 
 def test_what_the_evidence_speaks_against_is_not_built_and_its_verdict_is_kept(

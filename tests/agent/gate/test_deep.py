@@ -23,6 +23,7 @@ from agent.gate.outcome import Outcome, compare
 from agent.gate.report import as_text
 from agent.gate.trials import Trials
 from agent.grade import Grade
+from agent.grading import NOP, ORACLE
 from agent.tree import Entry, Tree
 from sandbox import bases
 from sandbox.engine import Engine
@@ -83,6 +84,19 @@ def test_what_an_earlier_run_graded_is_graded_again_only_if_something_graded_cha
     judge = made.root / "tests" / "judge.py"
     judge.write_text("import kit\n\nkit.check('anything goes', True)\n" + judge.read_text())
     assert run(engine, Environment.load(made.root), settings=settings, memory=memory).reused == 0
+
+
+def test_what_left_no_reward_is_graded_again_for_the_machine_may_have_been_busy(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    script = "#!/bin/sh\ngrep -q Decimal ledger.py && echo 1 > /logs/verifier/reward.txt\n"
+    files = {"tests/test.sh": script.encode()}
+    made = make(tmp_path / "e", base=base_image, files=files)
+    with Trials(engine, made, GateSettings(), {}) as trials:
+        assert builds(trials).verdict is CheckVerdict.PASS
+        seen = [(c.name, trials.submit(c, once=True).result().status) for c in (NOP, ORACLE) * 2]
+        assert seen == [("nop", "error"), ("oracle", "graded")] * 2
+        assert trials.reused == 1
 
 
 def test_code_that_can_neither_be_mutated_nor_rewritten_is_named(
