@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -11,26 +11,53 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker.errors
 import pytest
 
 from agent.environment import Environment
 from agent.grading import WORK_TREE
+from sandbox import bases
 from sandbox.engine import Engine
 from tests.agent.gate.environments import make
+from tests.conftest import context, one_at_a_time
 
+RECIPE = f"""\
+FROM {bases.TRIXIE}
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends docker-cli docker-compose python3-venv \\
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/harbor && /opt/harbor/bin/pip install --no-cache-dir harbor==0.26.0
+"""
+"""Harbor needs Python 3.12 and docker compose v2, which Debian 13 has and Debian 12 has not."""
+SOCKET = Path("/var/run/docker.sock")
 TRIAL_S = 240
 
 
-def _missing() -> str:
-    """What this machine lacks for Harbor; "" when it has it all."""
-    program = os.environ.get("KETTLE_HARBOR") or shutil.which("harbor")
-    if not program or not Path(program).is_file():
-        return "Harbor is not here (pip install harbor, with Python 3.12; KETTLE_HARBOR names it)"
-    compose = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return "" if compose.returncode == 0 else "docker compose v2 is not here"
+@dataclass(frozen=True)
+class Harbor:
+    """Harbor in a container, beside the engine's others: it only speaks with the engine."""
 
+    image: str
 
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing())
+    def __call__(self, shared: Path, *arguments: str) -> str:
+        """What it prints.
+
+        Args:
+            shared: a folder that it sees under the path that it has here.
+            arguments: its own.
+        """
+        done = subprocess.run(
+            [
+                *("docker", "run", "--rm", "--entrypoint", "/opt/harbor/bin/harbor"),
+                *("-v", f"{SOCKET}:{SOCKET}", "-v", f"{shared}:{shared}", self.image, *arguments),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=TRIAL_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
 
 
 @dataclass(frozen=True)
@@ -54,39 +81,47 @@ class Prepared:
 
 
 @pytest.fixture(scope="module")
+def harbor(engine: Engine) -> Harbor:
+    """Harbor; its image is kept between runs."""
+    if not SOCKET.is_socket():
+        pytest.skip("the engine is not behind the local socket")
+    tag = f"kettle-test-harbor:{hashlib.sha256(RECIPE.encode()).hexdigest()[:12]}"
+    with one_at_a_time():
+        try:
+            engine.client.images.get(tag)
+        except docker.errors.ImageNotFound:
+            engine.build(context(bases.with_trust(engine, RECIPE)), tag=tag, keep=True)
+    return Harbor(tag)
+
+
+@pytest.fixture(scope="module")
 def prepared(
     engine: Engine, base_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prepared]:
     made = make(tmp_path_factory.mktemp("harbor") / "e", base=base_image)
-    tag = f"kettle-test-harbor:{secrets.token_hex(4)}"
+    tag = f"kettle-test-task:{secrets.token_hex(4)}"
     engine.build(made.archive("environment"), tag=tag)
     yield Prepared(made, tag)
     engine.client.images.remove(tag, force=True)
 
 
-def harbor(*arguments: str) -> str:
-    program = os.environ.get("KETTLE_HARBOR") or "harbor"
-    done = subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=TRIAL_S, check=False
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
 @pytest.mark.parametrize("mode", ["shared", "separate"])
 @pytest.mark.parametrize(("agent", "reward"), [("oracle", 1), ("nop", 0)])
 def test_the_verdicts_are_the_gates(
-    prepared: Prepared, tmp_path: Path, mode: str, agent: str, reward: int
+    harbor: Harbor, prepared: Prepared, tmp_path: Path, mode: str, agent: str, reward: int
 ) -> None:
     task = prepared.copy(tmp_path / "task", mode)
     trials = tmp_path / "trials"
     harbor(
+        tmp_path,
         *("trial", "start", "-p", str(task), "-a", agent),
         *("--trials-dir", str(trials), "--trial-name", "one"),
     )
     assert json.loads((trials / "one/verifier/reward.json").read_text()) == {"reward": reward}
 
 
-def test_harbor_finds_nothing_to_complain_of(prepared: Prepared, tmp_path: Path) -> None:
+def test_harbor_finds_nothing_to_complain_of(
+    harbor: Harbor, prepared: Prepared, tmp_path: Path
+) -> None:
     task = prepared.copy(tmp_path / "task", "separate")
-    assert json.loads(harbor("lint", "--json", str(task))) == []
+    assert json.loads(harbor(tmp_path, "lint", "--json", str(task))) == []
