@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import tarfile
@@ -14,6 +15,7 @@ from agent.grading import WORK_TREE, CandidateFailed
 from agent.start_state import SOLVER_ID
 from agent.tree import Tree
 from sandbox.bases import ensure, with_trust
+from sandbox.cache import locked
 from sandbox.dockerfile import rewrite_from
 from sandbox.errors import BuildFailed, ImageError, TransferError
 
@@ -55,13 +57,16 @@ def builds(trials: Trials) -> Said:
         trials.image_id = ensure(trials.engine, wanted).id
         return passed(f"a prebuilt image, {wanted}")
     trials.build_context = context = build_context(trials, dockerfile)
+    # Two sessions about one project, begun together, install its dependencies once.
+    alike = hashlib.sha256(dockerfile).hexdigest()[:2]
     try:
-        image = trials.engine.build(
-            context,
-            timeout_s=environment.config.environment.build_timeout_sec,
-            keep=trials.settings.keep_image,
-            keep_layers=True,
-        )
+        with locked(f"build-{alike}"):
+            image = trials.engine.build(
+                context,
+                timeout_s=environment.config.environment.build_timeout_sec,
+                keep=trials.settings.keep_image,
+                keep_layers=True,
+            )
     except BuildFailed as e:
         if _FROM_FAILED.search(e.log) and _NO_REGISTRY.search(str(e)):
             raise ImageError(

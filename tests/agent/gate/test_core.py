@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from agent.environment import Environment
 from agent.gate import Check, CheckVerdict, GateReport, GateSettings, run
+from agent.gate.checks.image import builds
 from agent.gate.isolation import isolation
 from agent.gate.report import BUILDER_CHARS, as_text, write_report
+from agent.gate.trials import Trials
 from sandbox.engine import Engine
 from tests.agent.gate.bad import CORE, LEAKS, Bad
-from tests.agent.gate.environments import FIXED, INSTRUCTION, make
+from tests.agent.gate.environments import FIXED, INSTRUCTION, START, make
 from tests.agent.gate.good import GOOD, Good
 
 SETTINGS = GateSettings(repeats=2, depth="core")
@@ -165,3 +169,27 @@ def test_progress_is_told_check_by_check(engine: Engine, good: Environment) -> N
         on_progress=lambda c: seen.append(c.name),
     )
     assert sorted(seen) == ["builds", "hygiene", "start-state"]
+
+
+def test_sessions_begun_together_install_their_dependencies_once(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    fresh = secrets.token_hex(8)
+    steps = "RUN date +%N > /opt/one\nRUN date +%N > /opt/two\nRUN date +%N > /opt/three\n"
+
+    def layers(name: str) -> list[str]:
+        made = make(
+            tmp_path / name,
+            base=base_image,
+            docker_steps=f"ENV RUN={fresh}\n{steps}",
+            start={**START, "NAME": name},
+        )
+        with Trials(engine, made, GateSettings()) as trials:
+            assert builds(trials).verdict is CheckVerdict.PASS
+            attributes = engine.client.images.get(trials.image_id).attrs
+            return [str(layer) for layer in attributes["RootFS"]["Layers"]]
+
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(layers, ("a", "b", "c"))
+    assert [other[:-1] for other in others] == [first[:-1]] * 2
+    assert len({first[-1], *(other[-1] for other in others)}) == 3
