@@ -24,7 +24,7 @@ from agent.errors import DraftError, InputError
 from agent.folder import BuildFolder, safe_name
 from agent.gate import GateSettings
 from agent.gate.model import GateReport
-from agent.gate.report import as_text
+from agent.gate.report import as_text, is_proven
 from agent.gate.settings import CORE
 from agent.models.retry import Pace
 from agent.opening import Opened, opened
@@ -309,6 +309,11 @@ class _Run:
             environment = Environment.load(self.folder.environment)
         except InputError as error:
             raise InputError(f"{error} It was accepted before; --fresh builds it again.") from error
+        if not is_proven(environment):
+            raise InputError(
+                f"{environment.root} is not what the gate accepted any more. "
+                "--fresh builds it again."
+            )
         self.trajectory.save()
         document = (self.folder.path / "trajectory.json").read_bytes()
         environment.write_provenance("trajectory.json", document)

@@ -83,12 +83,14 @@ class Drafts:
             DraftError: it is no environment yet.
         """
         key = f"{depth} {_digest(files, executable)}"
-        if (known := self._tried.get(key)) and not known.failed_for_infrastructure:
-            self.report = known
-            return known
         draft = read_draft(files, executable)
         with self._clock.phase("gate"):
+            # Known or not: what is published is what lies in the folder after a submission.
             self.environment = self._assembled(draft)
+            if (known := self._tried.get(key)) and not known.failed_for_infrastructure:
+                self.report = known
+                write_report(self.environment, known)
+                return known
             budget_s = min(self._settings.budget_s, math.inf if seconds is None else seconds)
             self.report = gate.run(
                 self._engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -104,6 +105,15 @@ def write_report(environment: Environment, report: GateReport) -> None:
     environment.write_provenance(PAGE, as_html(report, environment).encode())
     if environment.kettle is not None:
         environment.update_metadata({"gate_digest": hashlib.sha256(data).hexdigest()})
+
+
+def is_proven(environment: Environment) -> bool:
+    """Whether the report that lies in an environment is about what it holds now, and passed."""
+    try:
+        report = GateReport.model_validate_json(environment.read(f"provenance/{RECORD}") or b"")
+    except ValidationError:
+        return False
+    return report.passed and report.environment_digest == environment.digest
 
 
 def _within(paragraphs: list[str], room: int) -> str:

@@ -21,7 +21,7 @@ from agent.budget import Budget
 from agent.build import BuildSettings, build_session
 from agent.environment import Environment
 from agent.errors import InputError
-from agent.gate import GateSettings
+from agent.gate import GateReport, GateSettings
 from agent.session import load
 from sandbox.engine import Engine
 from tests.agent import projects
@@ -31,6 +31,9 @@ from tests.conftest import containers_of
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120
 """For a process that is to end by itself; far more than it needs."""
+
+LAZY = "import kit\nkit.check('fine', True)\nkit.verdict()\n"
+"""A judge that accepts whatever it sees."""
 
 
 @pytest.fixture
@@ -97,11 +100,10 @@ def test_a_good_draft_becomes_a_published_environment(
 def test_a_verifier_that_always_passes_is_not_accepted(
     project: projects.Project, tmp_path: Path
 ) -> None:
-    lazy = "import kit\nkit.check('fine', True)\nkit.verdict()\n"
     model = projects.recording(
         tmp_path / "r.json",
         projects.write_command(
-            {"environment/Dockerfile": projects.DOCKERFILE, "tests/judge.py": lazy}
+            {"environment/Dockerfile": projects.DOCKERFILE, "tests/judge.py": LAZY}
         ),
     )
     result = build_session(
@@ -111,6 +113,21 @@ def test_a_verifier_that_always_passes_is_not_accepted(
     assert result.report is not None
     assert result.report.check("nop-fails").verdict == "fail"
     assert not list((tmp_path / "out").glob("voice-*")), "nothing unproven may be published"
+
+
+def test_what_is_published_is_the_draft_that_passed_not_the_last_one_that_was_tried(
+    project: projects.Project, tmp_path: Path
+) -> None:
+    lazy = projects.write_command({"tests/judge.py": LAZY})
+    good = projects.good_draft()
+    model = projects.recording(tmp_path / "r.json", good, "check", lazy, "check", good)
+    result = build_session(project.session, settings(project, tmp_path, model))
+    assert result.status == "accepted"
+    environment = Environment.load(result.environment or tmp_path)
+    assert environment.read("tests/judge.py") == projects.JUDGE.encode()
+    gate = GateReport.model_validate_json(environment.read("provenance/gate.json") or b"")
+    assert gate == result.report
+    assert (gate.passed, gate.environment_digest) == (True, environment.digest)
 
 
 def test_words_that_came_when_the_work_was_done_give_it_away(
