@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from agent.drafts import Drafts
 from agent.environment import TASK, Environment
 from agent.errors import DraftError, InputError
 from agent.folder import BuildFolder, safe_name
-from agent.gate import GateSettings
+from agent.gate import CHECKS, GateSettings
 from agent.gate.model import GateReport
 from agent.gate.report import as_text, is_proven
 from agent.gate.settings import CORE
@@ -45,6 +46,7 @@ SESSION_TEXT_BYTES = 2 * 2**20
 """Of the session as text in the sandbox; the builder reads it piece by piece."""
 FIRST_PROMPT_CHARS = 4_000
 """Of the first prompt in the builder's first message; the rest stands in session.md."""
+PART_NOTE = "That was a part of it. A submission must pass what `check full` runs.\n"
 
 Status = Literal["accepted", "rejected", "gate-failed", "budget-spent"]
 
@@ -59,7 +61,7 @@ class BuildSettings:
         out: folder of finished environments.
         budget: what the build may spend.
         gate: how the gate works; its depth is that of the last run, which accepts. `check` in the
-            sandbox runs the core, `check full` what the last run will.
+            sandbox runs the core, `check full` what the last run will, `check NAME` one check.
         limits: what the builder's sandbox may use.
         fresh: forget what an earlier build of this session left.
         anyway: build although the evidence speaks against the session.
@@ -192,7 +194,6 @@ class _Run:
             given,
             folder,
             engine,
-            settings=settings.gate,
             provenance=settings.provenance,
             clock=clock,
             tell=tell,
@@ -231,8 +232,8 @@ class _Run:
                 self._furnish(sandbox, f"{base.tag}@{base.digest}" if base.digest else base.tag)
             if self.trajectory.resumed:
                 self._replay(sandbox)
-            sandbox.offer("check", lambda: self._check(sandbox, CORE))
-            sandbox.offer("check-full", lambda: self._check(sandbox, self.settings.gate.depth))
+            for name, gate in self._looks().items():
+                sandbox.offer(name, partial(self._check, sandbox, gate))
             with self.clock.phase("build", self.given.model.name):
                 loop.run(
                     self.given.model,
@@ -266,20 +267,27 @@ class _Run:
         """Bring a new sandbox to where the interrupted build stood."""
         commands = self.trajectory.commands
         with self.clock.phase("resume", f"{len(commands)} recorded commands"):
-            for name in ("check", "check-full"):
+            for name in self._looks():
                 sandbox.offer(name, lambda: "The gate is not run again for a recorded command.\n")
             terminal = Terminal(sandbox)
             for command in commands:
                 terminal.run(command)
 
-    def _check(self, sandbox: Sandbox, depth: str) -> str:
-        """What the `check` command prints: the gate's report on the draft as it stands."""
+    def _looks(self) -> dict[str, GateSettings]:
+        """How the builder may have the gate look at its draft, by the program that it runs."""
+        whole = self.settings.gate
+        parts = {f"check-{check.name}": replace(whole, only=(check.name,)) for check in CHECKS}
+        return {"check": replace(whole, depth=CORE), "check-full": whole, **parts}
+
+    def _check(self, sandbox: Sandbox, gate: GateSettings) -> str:
+        """What a `check` command prints: the gate's report on the draft as it stands."""
         try:
             files, executable = read_files(collect_draft(sandbox))
-            report = self._tried(files, executable, depth)
+            report = self._tried(files, executable, gate)
         except DraftError as error:
             return f"gate: not run\n{error}\n"
-        return as_text(report) + "\n"
+        more = "" if gate == self.settings.gate or not report.passed else PART_NOTE
+        return f"{as_text(report)}{more}\n"
 
     def _submit(self, sandbox: Sandbox) -> str | None:
         """Judge a submission: None when it is accepted, else what the builder reads next."""
@@ -289,7 +297,7 @@ class _Run:
                 raise _Given("rejected", reason)
             if reason := unfinished(files):
                 raise _Given("gate-failed", reason)
-            report = self._tried(files, executable, self.settings.gate.depth)
+            report = self._tried(files, executable, self.settings.gate)
         except DraftError as error:
             text = str(error)
         else:
@@ -299,9 +307,11 @@ class _Run:
         remaining = left(self.settings.budget, self.trajectory.spending)
         return render("report", report=text, left=remaining.strip())
 
-    def _tried(self, files: dict[str, bytes], executable: frozenset[str], depth: str) -> GateReport:
+    def _tried(
+        self, files: dict[str, bytes], executable: frozenset[str], gate: GateSettings
+    ) -> GateReport:
         seconds = self.settings.budget.seconds_left(self.trajectory.spending)
-        return self.drafts.try_out(files, executable, depth, seconds)
+        return self.drafts.try_out(files, executable, gate, seconds)
 
     def _publish(self, place: Path) -> Path:
         """Move the accepted environment to its place, with its trajectory."""

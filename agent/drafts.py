@@ -34,7 +34,6 @@ class Drafts:
         folder: BuildFolder,
         engine: Engine,
         *,
-        settings: GateSettings,
         provenance: Mapping[str, bytes],
         clock: Clock,
         tell: Listener,
@@ -45,7 +44,6 @@ class Drafts:
             given: what the build works with.
             folder: where the last draft lies as an environment.
             engine: runs the trials.
-            settings: how the gate works; the depth is given with each draft.
             provenance: further files for `provenance/`, by name.
             clock: takes the phase.
             tell: gets progress.
@@ -57,7 +55,6 @@ class Drafts:
         self._given = given
         self._folder = folder
         self._engine = engine
-        self._settings = settings
         self._provenance = provenance
         self._clock = clock
         self._tell = tell
@@ -68,7 +65,7 @@ class Drafts:
         self,
         files: dict[str, bytes],
         executable: frozenset[str],
-        depth: str,
+        settings: GateSettings,
         seconds: float | None = None,
     ) -> GateReport:
         """Run the gate on a draft; an unchanged draft is not tried twice.
@@ -76,13 +73,13 @@ class Drafts:
         Args:
             files: the draft's files by path.
             executable: which of them are.
-            depth: how deep the gate looks.
+            settings: how the gate works.
             seconds: of the build's own budget; the gate takes no more.
 
         Raises:
             DraftError: it is no environment yet.
         """
-        key = f"{depth} {_digest(files, executable)}"
+        key = f"{settings} {_digest(files, executable)}"
         draft = read_draft(files, executable)
         with self._clock.phase("gate"):
             # Known or not: what is published is what lies in the folder after a submission.
@@ -91,11 +88,11 @@ class Drafts:
                 self.report = known
                 write_report(self.environment, known)
                 return known
-            budget_s = min(self._settings.budget_s, math.inf if seconds is None else seconds)
+            budget_s = min(settings.budget_s, math.inf if seconds is None else seconds)
             self.report = gate.run(
                 self._engine,
                 self.environment,
-                settings=replace(self._settings, depth=depth, budget_s=budget_s),
+                settings=replace(settings, budget_s=budget_s),
                 on_progress=lambda c: self._tell(GateProgress(c.name, c.verdict, c.summary)),
                 memory=self._memory,
             )

@@ -153,16 +153,19 @@ def test_words_that_came_when_the_work_was_done_give_it_away(
 def test_the_builder_may_ask_for_the_gate_that_accepts_which_is_all_of_it_by_default(
     project: projects.Project, tmp_path: Path
 ) -> None:
-    model = projects.recording(tmp_path / "r.json", projects.good_draft(), "check", "check full")
+    asked = ("check", "check full", "check mutants-fail", "check everything")
+    model = projects.recording(tmp_path / "r.json", projects.good_draft(), *asked)
     spent = GateSettings(budget_s=0, depth=BuildSettings().gate.depth)
     result = build_session(
         project.session,
-        settings(project, tmp_path, model, gate=spent, budget=Budget(turns=3)),
+        settings(project, tmp_path, model, gate=spent, budget=Budget(turns=5)),
     )
     steps = json.loads((result.folder / "trajectory.json").read_text())["steps"]
-    core, full = [json.dumps(step) for step in steps if "nop-fails" in json.dumps(step)][:2]
+    core, full, one, none = [json.dumps(step) for step in steps[-4:]]
     assert "exploits-fail" not in core
     assert "exploits-fail" in full
+    assert ("mutants-fail  " in one, "exploits-fail" in one) == (True, False)
+    assert "it takes no such words" in none
 
 
 def test_a_builder_may_refuse(project: projects.Project, tmp_path: Path) -> None:
