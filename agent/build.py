@@ -212,8 +212,10 @@ class _Run:
         except _Given as end:
             return self._result(end.status, str(end), self._last_draft())
         except BudgetSpent as end:
-            status: Status = "gate-failed" if self.drafts.report else "budget-spent"
-            return self._result(status, str(end), self._last_draft())
+            faults = self.drafts.report.faults if self.drafts.report else ""
+            status: Status = "gate-failed" if faults else "budget-spent"
+            reason = f"{end} What the gate found last: {faults}." if faults else str(end)
+            return self._result(status, reason, self._last_draft())
         with self.clock.phase("publish"):
             published = self._publish(place)
         return self._result("accepted", "the gate passed", published)

@@ -24,7 +24,7 @@ from agent.queue import artefacts
 from agent.queue.artefacts import Store
 from agent.queue.consent import Agreement
 from agent.queue.leases import Claim
-from agent.queue.schema import State
+from agent.queue.schema import Kind, State
 
 if TYPE_CHECKING:
     from agent.qualify import Qualification
@@ -181,7 +181,11 @@ class BuildJob:
             return Ending(ending.state, environment=ending.environment, phases=phases)
         if result.status == "rejected":
             return Ending("rejected", "by the builder", result.reason, phases=phases)
-        kind = "budget" if result.status == "budget-spent" else "gate"
+        if result.status == "budget-spent":
+            kind: Kind = "budget"
+        else:
+            # A builder that says that it cannot do it leaves the gate unasked.
+            kind = "gate" if result.report else "unfinished"
         return Ending("failed", kind, result.reason, phases=phases)
 
 

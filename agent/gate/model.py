@@ -71,6 +71,12 @@ class GateReport(BaseModel):
         verdicts = {c.verdict for c in self.checks}
         return CheckVerdict.FAIL not in verdicts and not self.passed
 
+    @property
+    def faults(self) -> str:
+        """What is in the way of acceptance, in a line; "" when nothing is."""
+        fine = (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
+        return "; ".join(f"{c.name}: {c.summary}" for c in self.checks if c.verdict not in fine)
+
     def check(self, name: str) -> Check:
         """The check of that name.
 

@@ -26,8 +26,10 @@ STATES: tuple[State, ...] = get_args(State)
 OPEN_STATES: tuple[State, ...] = ("queued", "qualifying", "building", "gated")
 """States in which there is still work to do."""
 
-Kind = Literal["input", "provider", "infrastructure", "gate", "budget", "worker-died", "bug"]
-"""Why an entry failed."""
+Kind = Literal[
+    "input", "provider", "infrastructure", "unfinished", "gate", "budget", "worker-died", "bug"
+]
+"""Why an entry failed; `unfinished` is the builder's own word that it cannot do it."""
 
 
 class Base(DeclarativeBase):

@@ -112,6 +112,7 @@ def test_a_verifier_that_always_passes_is_not_accepted(
     assert result.status == "gate-failed"
     assert result.report is not None
     assert result.report.check("nop-fails").verdict == "fail"
+    assert "nop-fails: " in result.reason
     assert not list((tmp_path / "out").glob("voice-*")), "nothing unproven may be published"
 
 

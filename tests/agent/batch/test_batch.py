@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from agent.batch.pace import waits
-from agent.batch.report import report
+from agent.batch.report import facts, report
 from agent.cli import run
 from agent.environment import Environment
 from agent.gate import GateReport
@@ -214,6 +214,22 @@ def test_what_the_evidence_speaks_against_is_not_built_and_its_verdict_is_kept(
     verdict = entries.shown(database, entry["id"])["verdict"]
     assert entry["kind"] == verdict["reasons"][0]["code"]
     assert not any(e["event"] == "phase" and e["state"] == "building" for e in batch.events)
+
+
+def test_what_the_builder_cannot_do_is_no_verdict_of_the_gate(
+    database: Database, start: Start, tmp_path: Path
+) -> None:
+    project = projects.make(tmp_path, tests=False)
+    consent.grant(database, str(project.repository), WHO)
+    take(database, project.session, WHO, str(project.repository))
+    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    batch = start("--workers", "1", "-m", "baseline", "--until-empty")
+    assert batch.ended() == 0, batch.said()
+    (entry,) = entries.listed(database)
+    assert (entry["state"], entry["kind"]) == ("failed", "unfinished")
+    assert "changes no test" in entry["reason"]
+    reached = {name: number for name, number, _ in facts(database)["funnel"]}
+    assert (reached["qualified"], reached["built to a verdict of the gate"]) == (1, 0)
 
 
 def test_a_provider_that_is_down_is_nobodys_fault_and_all_wait_for_it(
