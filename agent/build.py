@@ -27,6 +27,7 @@ from agent.gate import CHECKS, GateSettings
 from agent.gate.model import GateReport
 from agent.gate.report import as_text, is_proven
 from agent.gate.settings import CORE
+from agent.models.baseline import Baseline
 from agent.models.retry import Pace
 from agent.opening import Opened, opened
 from agent.progress import Clock, Listener, Note
@@ -185,6 +186,8 @@ class _Run:
     ) -> None:
         self.given = given
         self.settings = settings
+        # Who cannot mend a draft needs no more than the first fault of it.
+        self.gate = replace(settings.gate, exit_first=isinstance(given.model, Baseline))
         self.folder = folder
         self.engine = engine
         self.trajectory = trajectory
@@ -277,7 +280,7 @@ class _Run:
 
     def _looks(self) -> dict[str, GateSettings]:
         """How the builder may have the gate look at its draft, by the program that it runs."""
-        whole = self.settings.gate
+        whole = self.gate
         parts = {f"check-{check.name}": replace(whole, only=(check.name,)) for check in CHECKS}
         return {"check": replace(whole, depth=CORE), "check-full": whole, **parts}
 
@@ -288,7 +291,7 @@ class _Run:
             report = self._tried(files, executable, gate)
         except DraftError as error:
             return f"gate: not run\n{error}\n"
-        more = "" if gate == self.settings.gate or not report.passed else PART_NOTE
+        more = "" if gate == self.gate or not report.passed else PART_NOTE
         return f"{as_text(report)}{more}\n"
 
     def _submit(self, sandbox: Sandbox) -> str | None:
@@ -299,7 +302,7 @@ class _Run:
                 raise _Given("rejected", reason)
             if reason := unfinished(files):
                 raise _Given("gate-failed", reason)
-            report = self._tried(files, executable, self.settings.gate)
+            report = self._tried(files, executable, self.gate)
         except DraftError as error:
             text = str(error)
         else:

@@ -126,6 +126,7 @@ def check(
     repeats: int = 3,
     budget_s: float = 600.0,
     depth: Depth = "full",
+    exit_first: bool = False,
     on_check: Callable[[Check], None] | None = None,
 ) -> GateReport:
     """Put an environment through the gate's trials; it is not changed.
@@ -135,6 +136,7 @@ def check(
         repeats: how often doing nothing and the reference solution are graded.
         budget_s: seconds; what has not begun by then is left untried.
         depth: `core` leaves out partial and mutated solutions, rewrites and cheats.
+        exit_first: end at the first check that fails.
         on_check: gets each check as it has its verdict, from any thread.
 
     Returns:
@@ -145,7 +147,7 @@ def check(
         SandboxError: the container engine cannot be reached.
     """
     subject = Environment.load(environment)
-    settings = GateSettings(repeats=repeats, budget_s=budget_s, depth=depth)
+    settings = GateSettings(repeats=repeats, budget_s=budget_s, depth=depth, exit_first=exit_first)
     with Engine.connect() as engine:
         return run_gate(engine, subject, settings=settings, on_progress=on_check)
 

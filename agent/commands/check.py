@@ -25,6 +25,9 @@ def check(
             "mutated solutions, rewrites and cheats."
         ),
     ] = Depth.full,
+    exit_first: Annotated[
+        bool, typer.Option("--exitfirst", "-x", help="End at the first check that fails.")
+    ] = False,
     write: Annotated[
         bool,
         typer.Option(
@@ -71,6 +74,7 @@ def check(
             repeats=repeats,
             budget_s=budget,
             depth=depth.value,
+            exit_first=exit_first,
             on_check=lambda c: progress.show(GateProgress(c.name, c.verdict, c.summary)),
         )
     if write:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import __version__
 from agent.environment import Environment
@@ -112,6 +112,10 @@ def run(
         def perform(check: GateCheck) -> Check:
             since = time.monotonic()
             said = _unmet(check, done) or _say(check, trials)
+            if said.verdict is CheckVerdict.FAIL and settings.exit_first:
+                trials.give_up(check.name)
+            elif said.verdict is CheckVerdict.UNTRIED and trials.given_up:
+                said = replace(said, summary=f"{trials.given_up} failed before", evidence=())
             result = Check(
                 name=check.name,
                 verdict=said.verdict,

@@ -20,6 +20,7 @@ class GateSettings:
         depth: `full` tries all that the gate knows; `core` only proves that the environment works.
         mutants: at most so many mutants of the oracle.
         alternatives: at most so many rewrites of the oracle.
+        exit_first: end at the first check that fails, for who does not mend what is found.
         only: names of checks to run, with what they need; empty means all.
         keep_image: leave the built image when the engine is closed.
     """
@@ -31,5 +32,6 @@ class GateSettings:
     depth: str = FULL
     mutants: int = 20
     alternatives: int = 8
+    exit_first: bool = False
     only: tuple[str, ...] = ()
     keep_image: bool = False

@@ -49,6 +49,7 @@ class Trials:
         bases: images that the Dockerfile rests on, as the engine names them.
         online_grader: set when only a network lets the oracle pass.
         reused: grades that an earlier run had made.
+        given_up: the check that failed, where nothing further is tried after one; "" otherwise.
         deadline: reading of the monotonic clock when the budget is spent.
     """
 
@@ -69,9 +70,11 @@ class Trials:
         self.bases: list[str] = []
         self.online_grader: Grader | None = None
         self.reused = 0
+        self.given_up = ""
         self._grader: Grader | None = None
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="grade")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="grade-aside")
+        self._queue: list[Future[Grade]] = []
         self._grades: dict[tuple[str, int], Future[Grade]] = {}
         self._memory = {} if memory is None else memory
         self._lock = threading.RLock()
@@ -140,7 +143,7 @@ class Trials:
         judge = grader or self.grader
         pool = self._aside if aside else self._pool
         if not once:
-            return pool.submit(retried, lambda: judge.grade(candidate, conditions))
+            return self._queued(pool, lambda: retried(lambda: judge.grade(candidate, conditions)))
         what = (self.environment.digest, judge.layers, judge.mode, conditions.label, candidate)
         key = hashlib.sha256(repr(what).encode()).hexdigest()
         if known := self._memory.get(key):
@@ -157,7 +160,7 @@ class Trials:
                 self._memory[key] = grade
             return grade
 
-        return pool.submit(graded)
+        return self._queued(pool, graded)
 
     def begin_core(self) -> None:
         """Queue the grades of nop and oracle, what tells most first.
@@ -200,6 +203,14 @@ class Trials:
             return None if future.cancel() else future.result()
         except CancelledError:
             return None
+
+    def give_up(self, failed: str) -> None:
+        """Begin nothing further, because a check failed; what runs comes to its end."""
+        with self._lock:
+            self.given_up = self.given_up or failed
+            self.deadline = time.monotonic()
+            for future in self._queue:
+                future.cancel()
 
     def give_up_repeats(self) -> None:
         """Drop repeats that have not begun: they would repeat a wrong verdict."""
@@ -256,6 +267,12 @@ class Trials:
             Unready: one of them was not graded.
         """
         return self.grade(NOP).reward == 0 and self.grade(ORACLE).passed
+
+    def _queued(self, pool: ThreadPoolExecutor, work: Callable[[], Grade]) -> Future[Grade]:
+        with self._lock:
+            future = pool.submit(work)
+            self._queue.append(future)
+            return future
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         with self._lock:

@@ -115,6 +115,20 @@ def test_code_that_can_neither_be_mutated_nor_rewritten_is_named(
         assert "ledger.py" not in told.partition("Not tried")[2]
 
 
+def test_who_does_not_mend_is_told_the_first_fault_and_nothing_further_is_tried(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    (half,) = (bad for bad in DEEP if bad.fault == "partial-fails")
+    made = make(tmp_path / "e", base=base_image, **half.given)
+    report = run(engine, made, settings=GateSettings(exit_first=True))
+    cheats = report.check("exploits-fail")
+    first = report.check(cheats.summary.removesuffix(" failed before"))
+    assert (cheats.verdict, first.verdict) == (CheckVerdict.UNTRIED, CheckVerdict.FAIL)
+    untried = [one for one in cheats.details["tried"] if one["verdict"] == "untried"]
+    assert len(untried) > 10
+    assert not report.passed
+
+
 def test_a_check_that_the_budget_cuts_short_is_untried_and_says_what_to_do(
     engine: Engine, base_image: str, tmp_path: Path
 ) -> None:
