@@ -20,14 +20,18 @@ import pytest
 
 from agent.batch.stand_in import STEPS
 from agent.cli import run
-from agent.queue import entries
+from agent.queue import consent, entries
 from agent.queue.artefacts import FolderStore
 from agent.queue.database import Database
+from agent.queue.intake import take
 from agent.queue.leases import Leases
 from agent.queue.schema import Attempt
+from sandbox.engine import Engine
 from tests import postgres
-from tests.agent.batch.conftest import PATIENCE_S, Start, fill, pid_of
+from tests.agent import projects
+from tests.agent.batch.conftest import PATIENCE_S, WHO, Start, fill, pid_of
 from tests.agent.queue.conftest import server
+from tests.conftest import containers_of
 
 __all__ = ["server"]
 
@@ -151,6 +155,47 @@ def test_a_lost_node_costs_nothing_but_its_last_steps(
         stopped.until(lambda e, words=words: words in e.get("text", ""))  # type: ignore[misc]
     assert stopped.ended() == 130, stopped.said()
     assert Leases(database).running() == []
+
+
+def test_a_node_that_is_lost_while_it_builds_costs_nothing_and_leaves_nothing(
+    nodes: list[Node],
+    database: Database,
+    start: Start,
+    engine: Engine,
+    workbench: str,
+    tmp_path: Path,
+) -> None:
+    project = projects.make(tmp_path)
+    consent.grant(database, str(project.repository), WHO)
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
+    for session in (project.session, other):
+        take(database, session, WHO, str(project.repository))
+    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    model = projects.recording(tmp_path / "r.json", projects.good_draft())
+    batch = start(
+        *("--engine", "ray", "--workers", "2", "--work", str(tmp_path / "work"), "-m", model),
+        *("--repeats", "1", "--depth", "core", "--until-empty", "--lease", "10"),
+    )
+    victim = nodes[1]
+    begun = batch.until(
+        lambda e: e["event"] == "started" and pid_of(str(e["worker"])) in victim.processes()
+    )
+    process = pid_of(str(begun["worker"]))
+    deadline = time.monotonic() + PATIENCE_S
+    while not containers_of(engine, process):
+        assert time.monotonic() < deadline, "the build started no container"
+        time.sleep(0.1)
+    victim.lose()
+    batch.until_event("freed", entry=begun["entry"])
+    assert batch.ended() == 0, batch.said()
+    rows = entries.listed(database)
+    assert [row["state"] for row in rows] == ["accepted"] * 2, rows
+    assert len(FolderStore(tmp_path / "out").names()) == 2
+    tried = database.one(lambda c: c.execute(Attempt.__table__.select()).mappings().all())
+    kinds = [(row["kind"], row["state"]) for row in tried if row["entry"] == begun["entry"]]
+    assert [kind for kind, _ in kinds] == ["worker-died", None], kinds
+    assert not containers_of(engine, process)
 
 
 @pytest.mark.parametrize(
