@@ -73,9 +73,11 @@ class GateReport(BaseModel):
 
     @property
     def faults(self) -> str:
-        """What is in the way of acceptance, in a line; "" when nothing is."""
-        fine = (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
-        return "; ".join(f"{c.name}: {c.summary}" for c in self.checks if c.verdict not in fine)
+        """What is in the way of acceptance, in a line, what failed before what is open; or ""."""
+        for grave in ((CheckVerdict.FAIL,), (CheckVerdict.ERROR, CheckVerdict.UNTRIED)):
+            if found := [f"{c.name}: {c.summary}" for c in self.checks if c.verdict in grave]:
+                return "; ".join(found)
+        return ""
 
     def check(self, name: str) -> Check:
         """The check of that name.
