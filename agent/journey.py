@@ -13,7 +13,7 @@ from collections import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.asked import MAX_PROMPT_CHARS, OPENING_CHARS, Kind, Prompt, read_prompt
-from agent.origin.evidence import task_end
+from agent.origin.evidence import is_aside, task_end
 from agent.session.model import Session, Turn
 
 STUCK_RUN = 3
@@ -54,8 +54,6 @@ _WRITES = re.compile(
     r"\b(?:python3?|node|ruby|perl|sh)\s+(?:-\s*)?<<"
 )
 """Commands that may change files of a project; running tests or git's log is none of them."""
-_ASIDE = re.compile(r"(?:^|[/\\])(?:\.claude|\.codex|\.cursor|tmp|Temp|scratchpad)[/\\]")
-"""Where agents write plans and notes that are no part of the project."""
 _DELEGATES = re.compile(
     r"^(?:task|(?:spawn_|sub_?|dispatch_|run_sub_?)?agents?|delegate\w*)$", re.I
 )
@@ -148,7 +146,7 @@ def travel(session: Session) -> Journey:
                 journey.delegated.append(number)
             writes = call.command is not None and bool(_WRITES.search(call.command.command))
             journey.writes += writes
-            ours = any(not _aside(edit.path, session.cwd) for edit in edits)
+            ours = any(not is_aside(edit.path, session.cwd) for edit in edits)
             if (ours or writes) and journey.first_change is None:
                 journey.first_change = number
             if call.command is not None:
@@ -179,12 +177,6 @@ def _ask(journey: Journey, number: int, turn: Turn) -> None:
         journey.wrong_chat.append(number)
     if _DEPLOYS.search(text):
         journey.deploys.append(number)
-
-
-def _aside(path: str, cwd: str | None) -> bool:
-    """True for plans and notes that lie outside the folder in which the session worked."""
-    inside = cwd is not None and path.replace("\\", "/").startswith(cwd.replace("\\", "/") + "/")
-    return not inside and bool(_ASIDE.search(path))
 
 
 def _worth(journey: Journey) -> float:

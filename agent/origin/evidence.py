@@ -182,11 +182,28 @@ def task_end(session: Session) -> int | None:
         if committed and turn.role == "user" and turn.text.strip() and not turn.sidechain:
             return number
         for call in turn.calls:
-            if call.command is not None and _GIT_COMMIT.search(call.command.command):
-                committed = committed or bool(_COMMITTED.search(call.command.output))
+            if call.command is not None and call.failed is not True:
+                committed = committed or _commits(call.command)
     return None
 
 
+def _commits(ran: Command) -> bool:
+    """Whether a command made a commit: it says so, or is silent because it was asked to be."""
+    if not _GIT_COMMIT.search(ran.command):
+        return False
+    if _COMMITTED.search(ran.output) or _SHORTENED.search(ran.output.rstrip()):
+        return True
+    return ran.exit_code == 0 and bool(_QUIET_COMMIT.search(ran.command))
+
+
+def is_aside(path: str, cwd: str | None) -> bool:
+    """True for plans and notes that lie outside the folder in which the session worked."""
+    inside = cwd is not None and path.replace("\\", "/").startswith(cwd.replace("\\", "/") + "/")
+    return not inside and bool(_ASIDE.search(path))
+
+
+_ASIDE = re.compile(r"(?:^|[/\\])(?:\.claude|\.codex|\.cursor|tmp|Temp|scratchpad)[/\\]")
+"""Where agents write plans and notes that are no part of the project."""
 _FENCED_DIFF = re.compile(r"^```diff[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -355,6 +372,11 @@ def may_write(command: str) -> bool:
 
 _GIT_COMMIT = re.compile(r"\bgit\b[^|;&\n]{0,300}?\bcommit\b")
 _COMMITTED = re.compile(r"^\[[^\]\n]*?\s?([0-9a-f]{7,40})\]\s", re.MULTILINE)
+_SHORTENED = re.compile(r"^ok ✓[^\n]*\Z", re.MULTILINE)
+"""How `rtk` ends, a proxy that shortens for agents what programs print; it hides the commit."""
+_QUIET_COMMIT = re.compile(
+    r"\bgit(?:\s+-[cC]\s*\S+)*\s+commit\b[^|;&\n]*?\s(?:-[a-z]*q[a-z]*|--quiet)\b"
+)
 _LOG_LINE = re.compile(r"^(?:\* )?(?:commit )?([0-9a-f]{7,40})\b")
 _PRINTS_HEAD = re.compile(
     r"^git\s+(?:--no-pager\s+)?(?:log(?:\s+(?:--oneline|--decorate|--stat|--no-color|--graph|"

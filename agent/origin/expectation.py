@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.origin.attempt import Attempt, replay
-from agent.origin.evidence import collect, may_write, task_end
+from agent.origin.evidence import collect, is_aside, may_write, task_end
 from agent.origin.patch import scratch
 from agent.origin.start import StartState, known_paths
 from agent.origin.times import began, zone_shift
@@ -171,11 +171,12 @@ def _complaints(session: Session, until: int | None, scrubber: Scrubber) -> list
 
 
 def edits_after(session: Session, number: int, until: int | None) -> bool:
-    """Whether the agent edits between a prompt and the next one."""
+    """Whether the agent edits the project between a prompt and the next one."""
     for turn in session.turns[number + 1 : until]:
         if speaks(turn):
             return False
-        if any(call.edits and call.failed is not True for call in turn.calls):
+        edits = [edit for c in turn.calls if c.failed is not True for edit in c.edits]
+        if any(not is_aside(edit.path, session.cwd) for edit in edits):
             return True
     return False
 
