@@ -110,7 +110,7 @@ def nodes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Node]]
 @pytest.fixture
 def database(server: postgres.Postgres) -> Iterator[Database]:
     """In the place of the other batches' SQLite."""
-    opened = Database(server.fresh("cluster"), patience_s=PATIENCE_S)
+    opened = Database(server.fresh(f"c{secrets.token_hex(4)}"), patience_s=PATIENCE_S)
     yield opened
     opened.close()
 
