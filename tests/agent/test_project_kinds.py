@@ -55,7 +55,15 @@ describe('shout', () => {
   it('test_mark', () => assert.equal(shout('hey'), 'HEY!'));
 });
 """
-MANIFEST_JS = {"name": "voice", "version": "1.0.0", "devDependencies": {"mocha": "^10.8.0"}}
+JEST = """\
+const { shout } = require('../voice.js');
+
+describe('shout', () => {
+  test('makes upper case', () => expect(shout('hey')).toMatch(/^HEY/));
+  test('test_mark', () => expect(shout('hey')).toBe('HEY!'));
+});
+"""
+VITEST = f"import {{ describe, expect, test }} from 'vitest';\n{JEST}"
 
 Files = Mapping[str, str | None]
 
@@ -77,6 +85,21 @@ class Kind:
     lock: tuple[str, str]
 
 
+def javascript(runner: str, version: str, test: str) -> Kind:
+    """A project whose tests are run by a package of that name and version."""
+    manifest = {"name": "voice", "version": "1.0.0", "devDependencies": {runner: version}}
+    return Kind(
+        {"pyproject.toml": None, "package.json": json.dumps(manifest), "voice.js": VOICE_JS},
+        {
+            "voice.js": VOICE_JS.replace("()", '() + "!"'),
+            "test_voice.py": None,
+            "test/voice.test.js": test,
+        },
+        runner,
+        ("deps/package-lock.json", f"node_modules/{runner}"),
+    )
+
+
 KINDS = {
     "setup.cfg and unittest": Kind(
         {
@@ -95,20 +118,9 @@ KINDS = {
         "pytest",
         ("requirements.lock", "sortedcontainers=="),
     ),
-    "package.json and mocha": Kind(
-        {
-            "pyproject.toml": None,
-            "package.json": json.dumps(MANIFEST_JS),
-            "voice.js": VOICE_JS,
-        },
-        {
-            "voice.js": VOICE_JS.replace("()", '() + "!"'),
-            "test_voice.py": None,
-            "test/voice.test.js": MOCHA,
-        },
-        "mocha",
-        ("deps/package-lock.json", "node_modules/mocha"),
-    ),
+    "package.json and mocha": javascript("mocha", "^10.8.0", MOCHA),
+    "package.json and jest": javascript("jest", "^29.7.0", JEST),
+    "package.json and vitest": javascript("vitest", "^2.1.0", VITEST),
 }
 
 
