@@ -51,14 +51,12 @@ class GateCheck:
         function: does it.
         after: names of checks that must pass before it makes sense.
         deep: whether it is left out of a core run.
-        costly: whether all others come first where the gate ends at the first fault.
     """
 
     name: str
     function: Callable[[Trials], Said]
     after: tuple[str, ...] = ("builds",)
     deep: bool = False
-    costly: bool = False
 
 
 _VERDICTS = ("nop-fails", "oracle-passes")
@@ -76,10 +74,10 @@ CHECKS: tuple[GateCheck, ...] = (
     GateCheck("hygiene", hygiene, after=()),
     GateCheck("attempt", attempt, after=("builds", *_VERDICTS)),
     GateCheck("candidates", candidates, after=("builds", *_VERDICTS)),
+    GateCheck("exploits-fail", exploits_fail, after=("builds", *_VERDICTS), deep=True),
     GateCheck("alternatives-pass", alternatives_pass, after=("builds", *_VERDICTS), deep=True),
     GateCheck("partial-fails", partial_fails, after=("builds", *_VERDICTS), deep=True),
     GateCheck("mutants-fail", mutants_fail, after=("builds", *_VERDICTS), deep=True),
-    GateCheck("exploits-fail", exploits_fail, after=("builds", *_VERDICTS), deep=True, costly=True),
 )
 
 
@@ -113,9 +111,7 @@ def run(
 
         def perform(check: GateCheck) -> Check:
             since = time.monotonic()
-            last = check.costly and settings.exit_first
-            after = tuple(names[: names.index(check.name)]) if last else check.after
-            said = _unmet(after, done) or _say(check, trials)
+            said = _unmet(check, done) or _say(check, trials)
             if said.verdict is CheckVerdict.FAIL and settings.exit_first:
                 trials.give_up(check.name)
             elif said.verdict is CheckVerdict.UNTRIED and trials.given_up:
@@ -135,8 +131,7 @@ def run(
             return result
 
         chosen = _chosen(settings)
-        names = [check.name for check in chosen]
-        graded = not set(_VERDICTS).isdisjoint(names)
+        graded = any(c.name in _VERDICTS for c in chosen)
         with ThreadPoolExecutor(MAX_CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
             try:
                 # In this order a check is queued after those that it waits for: none is stuck.
@@ -172,8 +167,8 @@ def _chosen(settings: GateSettings) -> list[GateCheck]:
     return [c for c in CHECKS if c.name in wanted]
 
 
-def _unmet(after: tuple[str, ...], done: dict[str, Future[Check]]) -> Said | None:
-    for name in after:
+def _unmet(check: GateCheck, done: dict[str, Future[Check]]) -> Said | None:
+    for name in check.after:
         earlier = done[name].result()
         if earlier.verdict not in (CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE):
             return untried(f"needs {name}")

@@ -124,7 +124,9 @@ def test_who_does_not_mend_is_told_the_first_fault_and_nothing_further_is_tried(
     cheats = report.check("exploits-fail")
     first = report.check(cheats.summary.removesuffix(" failed before"))
     assert (cheats.verdict, first.verdict) == (CheckVerdict.UNTRIED, CheckVerdict.FAIL)
-    assert (cheats.details, report.passed) == ({}, False)
+    untried = [one for one in cheats.details["tried"] if one["verdict"] == "untried"]
+    assert len(untried) > 10
+    assert not report.passed
 
 
 def test_a_check_that_the_budget_cuts_short_is_untried_and_says_what_to_do(
