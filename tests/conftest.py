@@ -14,7 +14,7 @@ import os
 import signal
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -111,13 +111,21 @@ def base_image(engine: Engine, bare_image: str) -> str:
 
 def python_image(engine: Engine, bare_image: str) -> str:
     """Debian with python3, procps, patch, tini and the user solver (1000); kept between runs."""
-    with one_at_a_time():
+
+    def recipe() -> str:
         trusted = bases.trusted_base(engine, bare_image)
-        recipe = RECIPE.format(base=trusted)
-        base_id = str(engine.client.images.get(trusted).id)
-        tag = f"kettle-test-python:{hashlib.sha256((recipe + base_id).encode()).hexdigest()[:12]}"
+        return f"{RECIPE.format(base=trusted)}# {engine.client.images.get(trusted).id}\n"
+
+    return kept_image(engine, "kettle-test-python", recipe)
+
+
+def kept_image(engine: Engine, name: str, recipe: Callable[[], str]) -> str:
+    """The image of a Dockerfile, kept between runs; its text is made under the tests' own lock."""
+    with one_at_a_time():
+        text = recipe()
+        tag = f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         try:
             engine.client.images.get(tag)
         except docker.errors.ImageNotFound:
-            engine.build(context(recipe), tag=tag, keep=True)
+            engine.build(context(text), tag=tag, keep=True)
         return tag

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import docker.errors
 
 from agent.environment import Environment
 from agent.grading import WORK_TREE
 from sandbox import bases
 from sandbox.engine import Engine
-from tests.conftest import context, one_at_a_time
+from tests.conftest import kept_image
 
 RECIPE = f"""\
 FROM {bases.TRIXIE}
@@ -79,13 +77,8 @@ class Prepared:
 
 def provided(engine: Engine) -> Harbor:
     """Harbor in an image, which is kept between runs; made the first time, in a minute or two."""
-    tag = f"kettle-test-harbor:{hashlib.sha256(RECIPE.encode()).hexdigest()[:12]}"
-    with one_at_a_time():
-        try:
-            engine.client.images.get(tag)
-        except docker.errors.ImageNotFound:
-            engine.build(context(bases.with_trust(engine, RECIPE)), tag=tag, keep=True)
-    return Harbor(tag)
+    recipe = partial(bases.with_trust, engine, RECIPE)
+    return Harbor(kept_image(engine, "kettle-test-harbor", recipe))
 
 
 def trial(harbor: Harbor, folder: Path, task: Path, agent: str) -> dict[str, Any]:

@@ -142,8 +142,12 @@ class Trials:
         """
         judge = grader or self.grader
         pool = self._aside if aside else self._pool
+
+        def graded() -> Grade:
+            return retried(lambda: judge.grade(candidate, conditions))
+
         if not once:
-            return self._queued(pool, lambda: retried(lambda: judge.grade(candidate, conditions)))
+            return self._queued(pool, graded)
         what = (self.environment.digest, judge.layers, judge.mode, conditions.label, candidate)
         key = hashlib.sha256(repr(what).encode()).hexdigest()
         if known := self._memory.get(key):
@@ -153,14 +157,14 @@ class Trials:
             done.set_result(known)
             return done
 
-        def graded() -> Grade:
-            grade = retried(lambda: judge.grade(candidate, conditions))
+        def remembered() -> Grade:
+            grade = graded()
             # A time-out or an error may be a busy machine's.
             if grade.status == "graded":
                 self._memory[key] = grade
             return grade
 
-        return self._queued(pool, graded)
+        return self._queued(pool, remembered)
 
     def begin_core(self) -> None:
         """Queue the grades of nop and oracle, what tells most first.

@@ -237,6 +237,12 @@ def test_an_accepted_environment_that_had_no_place_is_published_by_the_next_run(
         build_session(project.session, settings(project, tmp_path, model))
     (place / "mine").rename(tmp_path / "mine")
     place.rmdir()
+    (judge,) = (tmp_path / "out" / ".builds").glob("*/environment/tests/judge.py")
+    judge.write_text(LAZY)
+    with pytest.raises(InputError, match="not what the gate accepted"):
+        build_session(project.session, settings(project, tmp_path, model))
+    assert not place.exists()
+    judge.write_text(projects.JUDGE)
     result = build_session(project.session, settings(project, tmp_path, model))
     assert (result.status, result.environment) == ("accepted", place)
     assert result.spending.turns == 2, "the builder is not asked again"

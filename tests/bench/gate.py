@@ -77,11 +77,12 @@ def demo(folder: Path) -> Environment:
     return Environment.load(result.environment)
 
 
-def built(engine: Engine, environment: Environment) -> str:
+def built(engine: Engine, environment: Environment, tag: str | None = None) -> str:
     """The environment's image; from now on its layers are there for the gate, too."""
     dockerfile = environment.read("environment/Dockerfile") or b""
     with Trials(engine, environment, GateSettings()) as trials:
-        return engine.build(build_context(trials, dockerfile), keep_layers=True).id
+        context = build_context(trials, dockerfile)
+        return engine.build(context, tag=tag, keep_layers=True).id
 
 
 def timed(engine: Engine, environment: Environment, settings: GateSettings) -> GateReport:

@@ -10,12 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.gate import GateSettings
-from agent.gate.checks.image import build_context
-from agent.gate.trials import Trials
 from sandbox.engine import Engine
 from tests.bench import show
-from tests.bench.gate import demo
+from tests.bench.gate import built, demo
 from tests.conftest import context
 from tests.harbor import Prepared, provided, trial
 
@@ -36,9 +33,7 @@ def main() -> bool:
     with tempfile.TemporaryDirectory(prefix="kettle-bench-") as name, Engine.connect() as engine:
         folder = Path(name)
         environment = demo(folder)
-        dockerfile = environment.read("environment/Dockerfile") or b""
-        with Trials(engine, environment, GateSettings()) as trials:
-            engine.build(build_context(trials, dockerfile), tag=TAG)
+        built(engine, environment, TAG)
         plain = f'FROM {TAG}\nENTRYPOINT []\nCMD ["sleep", "infinity"]\n'
         engine.build(context(plain), tag=f"{TAG}:plain", network=False)
         harbor = provided(engine)

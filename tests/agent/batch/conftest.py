@@ -16,6 +16,8 @@ import pytest
 from agent.queue import consent, entries
 from agent.queue.database import Database, work_dir
 from agent.queue.entries import Candidate
+from agent.queue.intake import take
+from tests.agent.projects import Project
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = "https://example.org/dana/voice"
@@ -46,6 +48,20 @@ def fill(database: Database, count: int, folder: Path) -> None:
         for n in range(count)
     ]
     entries.add_many(database, some)
+
+
+def take_in(database: Database, project: Project, *more: Path) -> None:
+    """A project's session and more about it in the queue, with a consent and a person's approval.
+
+    Each of `more` is written as another session of the same content.
+    """
+    source = str(project.repository)
+    consent.grant(database, source, WHO)
+    for place in more:
+        place.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
+    for session in (project.session, *more):
+        assert take(database, session, WHO, source).result == "added"
+    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
 
 
 class Batch:

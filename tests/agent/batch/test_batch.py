@@ -25,7 +25,7 @@ from agent.queue.intake import take
 from agent.queue.leases import Leases
 from agent.queue.schema import Entry
 from tests.agent import projects
-from tests.agent.batch.conftest import REPOSITORY, WHO, Start, fill, pid_of
+from tests.agent.batch.conftest import REPOSITORY, WHO, Start, fill, pid_of, take_in
 from tests.agent.models.provider import Answer, serving
 
 LONG = "stand-in:600"
@@ -175,13 +175,9 @@ def test_a_build_from_consent_to_a_published_environment(
     database: Database, start: Start, tmp_path: Path
 ) -> None:
     project = projects.make(tmp_path)
-    consent.grant(database, str(project.repository), WHO)
-    assert take(database, project.session, WHO, str(project.repository)).result == "added"
     gone = tmp_path / "gone.jsonl"
-    gone.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
-    assert take(database, gone, WHO, str(project.repository)).result == "added"
+    take_in(database, project, gone)
     gone.unlink()
-    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
     model = projects.recording(tmp_path / "r.json", projects.good_draft())
     batch = start("--workers", "1", "-m", model, "--until-empty", "--repeats", "1")
     assert batch.ended() == 0, batch.said()
@@ -219,10 +215,7 @@ def test_what_the_evidence_speaks_against_is_not_built_and_its_verdict_is_kept(
 def test_what_the_builder_cannot_do_is_no_verdict_of_the_gate(
     database: Database, start: Start, tmp_path: Path
 ) -> None:
-    project = projects.make(tmp_path, tests=False)
-    consent.grant(database, str(project.repository), WHO)
-    take(database, project.session, WHO, str(project.repository))
-    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    take_in(database, projects.make(tmp_path, tests=False))
     batch = start("--workers", "1", "-m", "baseline", "--until-empty")
     assert batch.ended() == 0, batch.said()
     (entry,) = entries.listed(database)
@@ -235,13 +228,7 @@ def test_what_the_builder_cannot_do_is_no_verdict_of_the_gate(
 def test_a_provider_that_is_down_is_nobodys_fault_and_all_wait_for_it(
     database: Database, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = projects.make(tmp_path)
-    consent.grant(database, str(project.repository), WHO)
-    other = tmp_path / "other.jsonl"
-    other.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
-    for session in (project.session, other):
-        take(database, session, WHO, str(project.repository))
-    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    take_in(database, projects.make(tmp_path), tmp_path / "other.jsonl")
     with serving() as provider:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
         monkeypatch.setenv("OPENAI_API_KEY", "key")

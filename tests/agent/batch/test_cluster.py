@@ -20,16 +20,15 @@ import pytest
 
 from agent.batch.stand_in import STEPS
 from agent.cli import run
-from agent.queue import consent, entries
+from agent.queue import entries
 from agent.queue.artefacts import FolderStore
 from agent.queue.database import Database
-from agent.queue.intake import take
 from agent.queue.leases import Leases
 from agent.queue.schema import Attempt
 from sandbox.engine import Engine
 from tests import postgres
 from tests.agent import projects
-from tests.agent.batch.conftest import PATIENCE_S, WHO, Start, fill, pid_of
+from tests.agent.batch.conftest import PATIENCE_S, Start, fill, pid_of, take_in
 from tests.agent.queue.conftest import server
 from tests.conftest import containers_of
 
@@ -166,12 +165,7 @@ def test_a_node_that_is_lost_while_it_builds_costs_nothing_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
     project = projects.make(tmp_path)
-    consent.grant(database, str(project.repository), WHO)
-    other = tmp_path / "other.jsonl"
-    other.write_bytes(project.session.read_bytes().replace(b"5f0c1d2e", b"00000000"))
-    for session in (project.session, other):
-        take(database, session, WHO, str(project.repository))
-    entries.retry(database, [row["id"] for row in entries.listed(database)], approve=True)
+    take_in(database, project, tmp_path / "other.jsonl")
     model = projects.recording(tmp_path / "r.json", projects.good_draft())
     batch = start(
         *("--engine", "ray", "--workers", "2", "--work", str(tmp_path / "work"), "-m", model),
