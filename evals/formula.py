@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-GATES = ("builds", "sealed", "nop fails", "gold passes")
+GATES = ("builds", "sealed", "gold passes", "nop fails")
 """In the order in which they are tried; after one that fails nothing more is."""
 
 RATES = (

@@ -34,7 +34,7 @@ class Row:
         builder: its name.
         control: whether it is one of the controls.
         headline: in [0, 1].
-        interval: of the headline, 95 %, by a bootstrap over repositories.
+        interval: of the headline, 95 %; see `evals.statistics.clustered_bootstrap`.
         accept: mean score over accept items; None without any.
         reject: the same over reject items.
         public: the headline over items that come with Kettle.

@@ -163,6 +163,8 @@ def rescore(
     known = run.results()
     by_name = {item.name: item for item in items}
     todo = [r for r in known.values() if r.item in by_name and r.built is not None]
+    # The longest first: begun last, one of them would run alone at the end.
+    todo.sort(key=lambda r: r.score.seconds if r.score else 0.0, reverse=True)
     again: list[tuple[Result, Result]] = []
     on_event(Planned(tuple(r.key for r in todo)))
 

@@ -43,10 +43,8 @@ from sandbox.engine import Engine
 from sandbox.errors import SandboxError, TransferError
 
 PATIENCE = 5.0
-"""A cheat may hold the verifier for so many times as long as it takes for the gold solution …"""
-LEAST_PATIENCE_S = 90.0
-"""… and for this long at least: what takes longer than both hangs, and a run has many of them. The
-kit stops children that hang after 20, 10, 5 and then 2 seconds each: a minute for a dozen calls."""
+"""A candidate may hold the verifier so many times as long as the gold solution does; see also
+`ScoringSettings.patience_s`."""
 LOG_CHARS = 2_000
 """Kept of a verifier's output, where its verdict is wrong."""
 
@@ -58,6 +56,9 @@ class ScoringSettings:
     Attributes:
         build_s: seconds for the image; the slowest item's takes a tenth of it on two cores.
         verify_s: seconds for one run of the verifier.
+        patience_s: seconds that every candidate but the gold solution has at least, however quick
+            that was. The kit stops children that hang after 20, 10, 5 and then 2 seconds each: a
+            minute for a dozen calls. A run meets many hangs, so waiting longer costs hours.
         disk_mb: MiB that one run of the verifier may write; a suite's caches and logs are a tenth.
         bank_s: seconds for all candidates together; what was not graded by then counts against
             the environment, or a verifier that hangs on every cheat could hold a run for hours.
@@ -69,6 +70,7 @@ class ScoringSettings:
 
     build_s: float = 900.0
     verify_s: float = 300.0
+    patience_s: float = 90.0
     disk_mb: int = 2_048
     bank_s: float = 1_200.0
     cheats: int | None = 16
@@ -273,32 +275,35 @@ class _Trial:
         """Ask the verifier: what tells most first, and nothing that cannot change the score."""
         grader = trials.grader
         known = bank.known(self.item, self.states, trials.environment, grader.base_tree())
-        deadline = time.monotonic() + self.settings.bank_s
-        ask = _Asked(trials, deadline)
         by_role = {role: [k for k in known if k.role == role] for role in _ROLES}
         by_role["exploit"] = self._cheats(by_role["exploit"])
         nop, gold = by_role["nop"][0], by_role["gold"][0]
-        first = [next(ask([nop])), next(ask([gold]))]
-        (_, nop_grade), (_, gold_grade) = first
+        ask = _Asked(trials, time.monotonic() + self.settings.bank_s)
+        first = list(ask([gold], grader))
+        gold_grade = first[0][1]
         fine = self.gate(
-            "nop fails",
-            nop_grade is not None and nop_grade.reward == 0,
-            f"the untouched start state: {_verdict(nop_grade)}",
-            _log(nop_grade),
-        ) and self.gate(
             "gold passes",
             gold_grade is not None and gold_grade.passed,
             f"what really landed: {_verdict(gold_grade)}",
             _log(gold_grade),
         )
+        if fine and gold_grade is not None:
+            # From here on the verifier is known to end, so what takes far longer hangs.
+            limit_s = max(self.settings.patience_s, PATIENCE * gold_grade.seconds)
+            grader = _impatient(trials, limit_s)
+            first[:0] = ask([nop], grader)
+            nop_grade = first[0][1]
+            fine = self.gate(
+                "nop fails",
+                nop_grade is not None and nop_grade.reward == 0,
+                f"the untouched start state: {_verdict(nop_grade)}",
+                _log(nop_grade),
+            )
         if not fine:
             self.grades += [_graded(k, [g]) for k, g in first]
             return
-        assert gold_grade is not None  # noqa: S101 (it passed)
-        impatient = _impatient(trials, max(LEAST_PATIENCE_S, PATIENCE * gold_grade.seconds))
         for name, role in _RATES.items():
-            judge = impatient if role == "exploit" else grader
-            graded = [_graded(k, [g]) for k, g in ask(by_role[role], judge)]
+            graded = [_graded(k, [g]) for k, g in ask(by_role[role], grader)]
             self.grades += graded
             measure = formula.resistance if role == "exploit" else formula.rate
             self.rates[name] = measure([g.ok for g in graded])
@@ -306,8 +311,8 @@ class _Trial:
                 self.notes.append(f"{name} is 0, so nothing further was graded")
                 break
         else:
-            again = list(ask([nop, gold] * (self.settings.repeats - 1)))
-            for known_one, grade in first:
+            again = list(ask([nop, gold] * (self.settings.repeats - 1), grader))
+            for known_one, grade in reversed(first):
                 said = [grade, *(g for k, g in again if k is known_one)]
                 self.grades.insert(0, _graded(known_one, said))
             self.rates["stability"] = formula.stability(
@@ -387,7 +392,7 @@ class _Asked:
         self._deadline = deadline
 
     def __call__(
-        self, known: Sequence[bank.Known], judge: Grader | None = None
+        self, known: Sequence[bank.Known], judge: Grader
     ) -> Iterator[tuple[bank.Known, Grade | None]]:
         futures = [(one, self._trials.submit(one.candidate, grader=judge)) for one in known]
         for one, future in futures:

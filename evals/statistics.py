@@ -1,7 +1,7 @@
 """Error bars for a benchmark of a few dozen items: intervals, paired tests, repeated attempts.
 
-Items of one repository are alike, so whatever is drawn or flipped here is a whole repository, never
-a single item. Everything random has a fixed seed: the same results give the same numbers.
+Items of one repository are alike, so what is weighed or flipped here is a whole repository, never a
+single item. Everything random has a fixed seed: the same results give the same numbers.
 """
 
 from __future__ import annotations
@@ -59,27 +59,32 @@ def clustered_bootstrap(
     statistic: Callable[[Sequence[float | None]], float],
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """A percentile interval by drawing whole clusters with replacement (Field & Welsh 2007).
+    """A percentile interval by a Bayesian bootstrap over clusters (Rubin 1981).
+
+    Each resample weighs whole clusters at random. A bootstrap alone is sure of itself where all
+    values are alike: nine of nine would have the interval (1, 1). So every stratum gets half a
+    cluster of 0 and half a cluster of 1 besides; with one success or failure in each cluster that
+    makes Jeffreys' interval (Brown, Cai & DasGupta 2001).
 
     Args:
-        strata: for each class, the values by cluster; drawn apart, so that none comes out empty.
+        strata: for each class, values in [0, 1] by cluster; weighed apart.
         statistic: gets each stratum's mean (None for an empty one), gives the number of interest.
         confidence: in (0, 1).
+
+    Returns:
+        The interval; what was observed lies in it.
     """
     draw = random.Random(SEED)  # noqa: S311 (statistics, not a secret)
     sums = [[(sum(v), len(v)) for v in stratum.values() if v] for stratum in strata]
     seen: list[float] = []
     for _ in range(RESAMPLES):
-        means: list[float | None] = []
-        for clusters in sums:
-            drawn = draw.choices(clusters, k=len(clusters)) if clusters else []
-            count = sum(n for _, n in drawn)
-            means.append(sum(s for s, _ in drawn) / count if count else None)
-        seen.append(statistic(means))
+        seen.append(statistic([_weighed(clusters, draw) for clusters in sums]))
     seen.sort()
     tail = (1 - confidence) / 2
     low = seen[math.floor(tail * (RESAMPLES - 1))]
-    return low, seen[math.ceil((1 - tail) * (RESAMPLES - 1))]
+    high = seen[math.ceil((1 - tail) * (RESAMPLES - 1))]
+    observed = statistic([_mean(clusters) for clusters in sums])
+    return min(low, observed), max(high, observed)
 
 
 def paired_permutation(differences: Mapping[str, Sequence[float]]) -> float:
@@ -126,6 +131,25 @@ def pass_hat_k(successes: Sequence[Sequence[bool]], k: int) -> float | None:
     if not enough:
         return None
     return fmean(math.comb(sum(item), k) / math.comb(len(item), k) for item in enough)
+
+
+def _weighed(clusters: Sequence[tuple[float, int]], draw: random.Random) -> float | None:
+    """The mean of a stratum in one resample: Gamma weights over their sum are Dirichlet ones."""
+    if not clusters:
+        return None
+    size = sum(count for _, count in clusters) / len(clusters)
+    low, high = (size * draw.gammavariate(0.5, 1) for _ in range(2))
+    total, weight = high, low + high
+    for value, count in clusters:
+        share = draw.expovariate(1)
+        total += share * value
+        weight += share * count
+    return total / weight
+
+
+def _mean(clusters: Sequence[tuple[float, int]]) -> float | None:
+    count = sum(count for _, count in clusters)
+    return sum(value for value, _ in clusters) / count if count else None
 
 
 def _flipped(totals: Sequence[float], signs: Sequence[int]) -> float:

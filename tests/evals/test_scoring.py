@@ -118,9 +118,22 @@ def test_a_reward_that_is_none_is_no_verdict(
 
 def test_a_verifier_that_never_ends_is_stopped(item: Item, trees: States, leave: Leave) -> None:
     score = judged(item, trees, leave(test="#!/bin/sh\nsleep 1000000\n"), verify_s=2)
-    assert score.gates["nop fails"].why.endswith("timeout")
-    assert score.failure == "no verdict: timeout", "it does not say that doing nothing is rewarded"
+    assert score.gates["gold passes"].why.endswith("timeout")
+    assert score.failure == "no verdict: timeout", "it does not say that the solution is rejected"
     assert score.value == 0
+
+
+def test_a_verifier_that_hangs_without_the_solution_is_not_waited_for_to_its_own_limit(
+    item: Item, trees: States, leave: Leave
+) -> None:
+    waits = ALWAYS.format("echo 1").replace(
+        "mkdir", "grep -q '!' /app/voice.py || sleep 1000; mkdir"
+    )
+    score = judged(item, trees, leave(test=waits), patience_s=3)
+    assert score.gates["gold passes"].passed
+    assert score.gates["nop fails"].why.endswith("timeout")
+    assert "limit of 3 s" in score.gates["nop fails"].evidence[0], "instead of its own 60"
+    assert score.failure == "no verdict: timeout"
 
 
 def test_a_verifier_that_fills_the_disk_is_stopped(item: Item, trees: States, leave: Leave) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from evals.formula import resistance
@@ -27,18 +29,27 @@ def test_who_refuses_or_accepts_everything_has_nothing() -> None:
     assert g_mean(0.25, 1.0) == 0.5
 
 
+def mean(means: Sequence[float | None]) -> float:
+    return means[0] or 0.0
+
+
 def test_items_of_one_repository_count_as_one_observation() -> None:
     apart = {str(n): [n % 2] for n in range(20)}
     together = {"a": [1.0] * 10, "b": [0.0] * 10}
-
-    def mean(means: object) -> float:
-        assert isinstance(means, list)
-        return float(means[0])
-
     low, high = clustered_bootstrap([apart], mean)
-    assert 0.2 < low < 0.5 < high < 0.8
-    assert clustered_bootstrap([together], mean) == (0, 1)
+    assert 0.25 < low < 0.35 < 0.65 < high < 0.75
+    low_two, high_two = clustered_bootstrap([together], mean)
+    assert low_two < 0.1 < 0.9 < high_two, "two repositories tell next to nothing"
     assert clustered_bootstrap([apart], mean) == (low, high), "the same results, the same interval"
+
+
+@pytest.mark.parametrize(("n", "low"), [(1, 0.1466), (9, 0.7623), (20, 0.8834)])
+def test_a_perfect_record_is_no_certainty(n: int, low: float) -> None:
+    # The quantile 0.025 of the Beta distribution with n + 1/2 and 1/2.
+    perfect = {str(number): [1.0] for number in range(n)}
+    assert clustered_bootstrap([perfect], mean) == (pytest.approx(low, abs=0.03), 1.0)
+    hopeless = {name: [0.0] for name in perfect}
+    assert clustered_bootstrap([hopeless], mean) == (0.0, pytest.approx(1 - low, abs=0.03))
 
 
 def test_the_permutation_test_is_exact_for_few_repositories() -> None:
