@@ -56,6 +56,7 @@ class Marks:
 
     Attributes:
         solution: lines that only the oracle has, the longest first.
+        solution_files: contents that the oracle gives to files, where the start state has others.
         names: identifiers that only the oracle has.
         changed_modules: size of the source before and after, by module name, of Python files
             that the oracle changes.
@@ -71,6 +72,7 @@ class Marks:
     """
 
     solution: tuple[str, ...] = ()
+    solution_files: frozenset[bytes] = frozenset()
     names: tuple[str, ...] = ()
     changed_modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     tests: tuple[str, ...] = ()
@@ -89,7 +91,8 @@ class Marks:
         known = {data for _, data in start.files()}
         outcome = trials.outcome
         modules = {}
-        for path, (before, after) in (outcome.changed if outcome else {}).items():
+        changed = outcome.changed if outcome else {}
+        for path, (before, after) in changed.items():
             if path.endswith(".py") and after is not None:
                 modules[path.rsplit("/", 1)[-1][:-3]] = (len(before or b""), len(after))
         lines: list[str] = []
@@ -111,6 +114,7 @@ class Marks:
         fresh = [n for n in names if not any(n.encode() in data for data in in_start)]
         return cls(
             solution=outcome.marks if outcome else (),
+            solution_files=frozenset(a for _, a in changed.values() if a is not None) - known,
             names=outcome.names if outcome else (),
             changed_modules=modules,
             tests=new_lines(lines, start)[:MAX_TEST_MARKS],
@@ -204,12 +208,12 @@ def stem(path: str) -> str:
     return re.split(r"[/!]", path)[-1].split(".")[0]
 
 
-def seen(marks: tuple[str, ...], data: bytes) -> tuple[str, ...]:
-    """The marks that a file holds; the rarest few are looked for first."""
-    first = [m for m in marks[:FIRST_PASS] if m.encode() in data]
+def seen(marks: tuple[str, ...], data: bytes, first_pass: int = FIRST_PASS) -> tuple[str, ...]:
+    """The marks that a file holds, if it holds one of the first: the longest, so the rarest."""
+    first = [m for m in marks[:first_pass] if m.encode() in data]
     if not first:
         return ()
-    return (*first, *(m for m in marks[FIRST_PASS:] if m.encode() in data))
+    return (*first, *(m for m in marks[first_pass:] if m.encode() in data))
 
 
 def _outcome_commits(trials: Trials) -> list[str]:

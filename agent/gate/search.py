@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from agent.environment import session_copy
 from agent.gate.layers import LayerFile
-from agent.gate.marks import Marks, seen, stem
+from agent.gate.marks import FIRST_PASS, Marks, seen, stem
 from agent.gate.outcome import is_copy
 from agent.gate.unpack import decoded, expanded
 
@@ -69,12 +69,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A file that holds texts which may make it a finding, once they are weighed."""
+    """A file that holds texts which may make it a finding, once they are weighed.
+
+    Attributes:
+        kind: of the finding.
+        path: of the file.
+        layer: where it lies.
+        texts: what it holds.
+        whole: True when it is, byte for byte, one of the files that are sought.
+    """
 
     kind: str
     path: str
     layer: int
     texts: tuple[str, ...]
+    whole: bool = False
 
 
 @dataclass
@@ -170,7 +179,10 @@ def _suspects(file: LayerFile, marks: Marks) -> Iterator[Suspect]:
         if texts:
             yield Suspect(kind, file.path, file.layer, texts)
 
-    yield from suspect(_SOLUTION_KIND, seen(marks.solution, file.data))
+    whole = file.data in marks.solution_files
+    lines = seen(marks.solution, file.data, first_pass=len(marks.solution) if whole else FIRST_PASS)
+    if lines:
+        yield Suspect(_SOLUTION_KIND, file.path, file.layer, lines, whole)
     yield from suspect(_TESTS_KIND, seen(marks.tests, file.data))
     yield from suspect(_PROJECT_KIND, marks.solution_in_release(file.path, file.data))
     compiled = bool(_COMPILED.search(file.path))
@@ -196,7 +208,9 @@ def _weighed(suspect: Suspect, held: Mapping[str, frozenset[str]], marks: Marks)
     if not rare:
         return None
     shown = rare[0][:120]
-    if suspect.kind == _SOLUTION_KIND and is_copy(len(rare), marks.solution):
+    if suspect.kind == _SOLUTION_KIND and suspect.whole:
+        why = f"a file as the solution leaves it, with: {shown}"
+    elif suspect.kind == _SOLUTION_KIND and is_copy(len(rare), marks.solution):
         why = f"{len(rare)} lines that only the solution has, such as: {shown}"
     elif suspect.kind == _PROJECT_KIND:
         why = f"a release of the project with what only the solution has, such as: {shown}"

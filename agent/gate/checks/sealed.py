@@ -15,7 +15,8 @@ def sealed(trials: Trials) -> Said:
     Every layer above the base image is searched, files that a later step deletes included;
     archives and compressed files are known by their bytes and opened three levels deep. Looked for
     are: git objects, refs and bundles, and the outcome's commit; lines that only the oracle has
-    (two in one file make a copy, see `agent.gate.outcome`); compiled forms of the outcome
+    (two in one file make a copy, and one in a file that is just as the oracle leaves it, see
+    `agent.gate.outcome`); compiled forms of the outcome
     (bytecode, bundles, source maps, build folders), known by the names they hold and by the source
     size that bytecode records; the hidden tests' files, names and lines, test runners' caches and
     bytecode among them; texts and ids of the session and copies of it by name; and another release

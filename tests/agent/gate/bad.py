@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.agent.gate.environments import FIXED, INSTRUCTION, JUDGE, LEDGER
+from tests.agent.gate.environments import FIXED, INSTRUCTION, JUDGE, LEDGER, START
 
 HIDDEN_TEST = """\
 import unittest
@@ -21,6 +21,8 @@ class BalanceTest(unittest.TestCase):
         self.assertEqual(ledger.balance(["lunch 12.50", "tea 1.25"]), "13.75")
         self.assertEqual(ledger.balance(["water 0.10"] * 30), "3.00")
 """
+
+ONE_LINE = LEDGER.replace("total += int(float(amount))", "total += round(float(amount), 2)")
 
 SPOKEN = (
     "I will now replace the float arithmetic in balance by exact decimals and verify it by hand"
@@ -264,6 +266,16 @@ LEAKS: tuple[Bad, ...] = (
             "docker_steps": "COPY fixed.py /opt/src/ledger.py\n"
             "RUN cd /opt && tar -czf cache.tgz src && rm -r src\n",
             "files": {"environment/fixed.py": FIXED.encode()},
+        },
+    ),
+    Bad(
+        "one file of a solution that changes one line in each of two",
+        "sealed",
+        "the solution",
+        {
+            "solution": {**START, "ledger.py": ONE_LINE, "README.md": "# ledger of exact cents\n"},
+            "docker_steps": "COPY fixed.py /opt/left.py\n",
+            "files": {"environment/fixed.py": ONE_LINE.encode()},
         },
     ),
     Bad(
