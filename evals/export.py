@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -135,10 +136,13 @@ def _truth(item: Item, trees: States, own: Environment) -> dict[str, Any]:
                 "links": dict(known.candidate.links),
             }
         )
+    outcome = landed(start, bank.as_tree(trees.gold))
+    copies = {data for _, data in outcome.changed.values() if data is not None}
     return {
         "verdict": "accept",
         "start": {path: [f.executable, _text(f.data)] for path, f in trees.start.items()},
-        "marks": list(landed(start, bank.as_tree(trees.gold)).marks),
+        "marks": list(outcome.marks),
+        "solved": sorted(hashlib.sha256(data).hexdigest() for data in copies),
         "intents": [list(intent.marks) for intent in item.truth.intent],
         "leaks": list(item.truth.leaks),
         "candidates": candidates,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -90,10 +91,12 @@ def trial(harbor: Harbor, folder: Path, task: Path, agent: str) -> dict[str, Any
         task: as `Prepared.copy` makes it.
         agent: `oracle` or `nop`.
     """
+    # Harbor names its containers after the trial.
+    name = f"{agent}-{secrets.token_hex(4)}"
     harbor(
         folder,
         *("trial", "start", "-p", str(task), "-a", agent),
-        *("--trials-dir", str(folder / "trials"), "--trial-name", agent),
+        *("--trials-dir", str(folder / "trials"), "--trial-name", name),
     )
-    recorded: dict[str, Any] = json.loads((folder / "trials" / agent / "result.json").read_text())
+    recorded: dict[str, Any] = json.loads((folder / "trials" / name / "result.json").read_text())
     return recorded

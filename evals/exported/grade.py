@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -100,7 +101,7 @@ def score_accept(truth: Mapping[str, Any]) -> dict[str, Any]:
         found = _tree(root.inside("/app"))
         rates["start state"], exact = formula.start_fidelity(found, start)
         notes.append(f"start state exact: {exact}")
-        leak = _solution_in(root.path, before, truth["marks"])
+        leak = _solution_in(root.path, before, truth["marks"], truth["solved"])
         gates["sealed"] = not leak
         if leak:
             notes.append(f"the solution is in {leak}")
@@ -223,7 +224,9 @@ def _admissible() -> None:
                 raise plainbuild.NotBuilt(f"it is larger than {MAX_LEFT_BYTES >> 20} MiB")
 
 
-def _solution_in(root: str, before: Mapping[str, tuple[int, int]], marks: list[str]) -> str:
+def _solution_in(
+    root: str, before: Mapping[str, tuple[int, int]], marks: list[str], solved: list[str]
+) -> str:
     """A new file that holds the solution or git data; "" when there is none.
 
     Only the finished tree is searched: a file that a later step deleted is not in it.
@@ -240,9 +243,10 @@ def _solution_in(root: str, before: Mapping[str, tuple[int, int]], marks: list[s
             continue
         with os.fdopen(handle, "rb") as file:
             data = file.read(MAX_READ_BYTES)
-        if data[:4] == b"PACK" or sum(m in data for m in sought) >= min(
-            MARKS_FOR_A_COPY, max(1, len(sought))
-        ):
+        held = sum(mark in data for mark in sought)
+        # One line may be chance, but not in a file that is as the solution leaves it.
+        copied = held >= 1 and hashlib.sha256(data).hexdigest() in solved
+        if data[:4] == b"PACK" or copied or held >= min(MARKS_FOR_A_COPY, max(1, len(sought))):
             return name
     return ""
 
