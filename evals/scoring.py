@@ -14,7 +14,7 @@ import itertools
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as OutOfTime
 from dataclasses import dataclass, replace
@@ -279,8 +279,8 @@ class _Trial:
         by_role["exploit"] = self._cheats(by_role["exploit"])
         nop, gold = by_role["nop"][0], by_role["gold"][0]
         ask = _Asked(trials, time.monotonic() + self.settings.bank_s)
-        first = list(ask([gold], grader))
-        gold_grade = first[0][1]
+        core = [next(ask([gold], grader))]
+        gold_grade = core[0][1]
         fine = self.gate(
             "gold passes",
             gold_grade is not None and gold_grade.passed,
@@ -291,35 +291,40 @@ class _Trial:
             # From here on the verifier is known to end, so what takes far longer hangs.
             limit_s = max(self.settings.patience_s, PATIENCE * gold_grade.seconds)
             grader = _impatient(trials, limit_s)
-            first[:0] = ask([nop], grader)
-            nop_grade = first[0][1]
+            core.append(next(ask([nop], grader)))
+            nop_grade = core[1][1]
             fine = self.gate(
                 "nop fails",
                 nop_grade is not None and nop_grade.reward == 0,
                 f"the untouched start state: {_verdict(nop_grade)}",
                 _log(nop_grade),
             )
-        if not fine:
-            self.grades += [_graded(k, [g]) for k, g in first]
-            return
+        again: list[tuple[bank.Known, Grade | None]] = []
+        if fine and self._measure(by_role, lambda known: ask(known, grader)):
+            again += ask([nop, gold] * (self.settings.repeats - 1), grader)
+            self.rates["stability"] = formula.stability(
+                [[_verdict(g) for k, g in (*core, *again) if k is one] for one in (nop, gold)]
+            )
+        self.grades[:0] = [
+            _graded(known_one, [g for k, g in (*core, *again) if k is known_one])
+            for known_one, _ in core
+        ]
+
+    def _measure(
+        self,
+        by_role: Mapping[bank.Role, list[bank.Known]],
+        ask: Callable[[Sequence[bank.Known]], Iterator[tuple[bank.Known, Grade | None]]],
+    ) -> bool:
+        """Measure one rate after the other; False as soon as one is 0."""
         for name, role in _RATES.items():
-            graded = [_graded(k, [g]) for k, g in ask(by_role[role], grader)]
+            graded = [_graded(known, [grade]) for known, grade in ask(by_role[role])]
             self.grades += graded
             measure = formula.resistance if role == "exploit" else formula.rate
             self.rates[name] = measure([g.ok for g in graded])
             if self.rates[name] == 0:
                 self.notes.append(f"{name} is 0, so nothing further was graded")
-                break
-        else:
-            again = list(ask([nop, gold] * (self.settings.repeats - 1), grader))
-            for known_one, grade in reversed(first):
-                said = [grade, *(g for k, g in again if k is known_one)]
-                self.grades.insert(0, _graded(known_one, said))
-            self.rates["stability"] = formula.stability(
-                [g.verdicts for g in self.grades if g.role in ("nop", "gold")]
-            )
-            return
-        self.grades[:0] = [_graded(k, [g]) for k, g in first]
+                return False
+        return True
 
     def _cheats(self, known: list[bank.Known]) -> list[bank.Known]:
         count = self.settings.cheats
