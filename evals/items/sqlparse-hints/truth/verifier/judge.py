@@ -80,6 +80,8 @@ def _():
         f"select (select /*+ {H} */ {A} /* {C} */) from {T} /* {C} */ where {B} = 1":
             f"select (select /*+ {H} */ {A} ) from {T} where {B} = 1",
         f"select {A} /* {C} + 1 */ from {T} -- + {C}": f"select {A} from {T}",
+        f"/* {C} */ /*+ {H} */ select {A} from {T}": f"/*+ {H} */ select {A} from {T}",
+        f"select -- {C}\n-- {C}\n--+ {H}\n {A} from {T}": f"select --+ {H}\n {A} from {T}",
     })
 
 
@@ -95,6 +97,9 @@ def _():
             f"select '/*+ {H} */', \"--+ {G}\" from {T}",
         "/* a */ select 1": " select 1",
         f"select a /* {C}\n{C} */ from t": "select a   from t",
+        f"-- {C}\n-- {C}": "",
+        f"-- {C}\n-- {C}\nselect 1": "select 1",
+        f"select 1 -- {C}\n-- {C}\n, 2": "select 1\n, 2",
     }
     told = ask(cases)["plain"]
     for (text, expected), got in zip(cases.items(), told):
