@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evals.audit import Audit, audit_all
+from evals.commands.interrupt import Interruptible
 from evals.item import ITEMS, find
 
 UNHEALTHY = 1
@@ -36,7 +37,7 @@ def audit(
     unchanged items are kept.
 
     Exits with 0 when all are healthy, 1 when one is not, 2 for bad input, 5 when one could not be
-    run (its repository or the container engine cannot be reached).
+    run (its repository or the container engine cannot be reached), 130 when interrupted.
 
     Examples:
       python -m evals audit
@@ -52,7 +53,8 @@ def audit(
         how = "kept" if result.cached else f"{result.seconds:.0f} s"
         notes.print(f"[{done}/{len(chosen)}] {result.item}: {result.status} ({how})", markup=False)
 
-    results = audit_all(chosen, workers=workers, fresh=fresh, on_audit=told)
+    with Interruptible("What was audited so far is kept."):
+        results = audit_all(chosen, workers=workers, fresh=fresh, on_audit=told)
     if as_json:
         typer.echo(json.dumps([r.model_dump(mode="json") for r in results], indent=2))
     else:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +9,16 @@ import typer
 
 from agent.budget import Budget
 from evals.builders import Builder, ModelBuilder
+from evals.commands.interrupt import Interruptible
 from evals.commands.show import Progress, err, out, print_json, show
 from evals.item import ITEMS, Item, find
 from evals.results import Run
 from evals.run import RunSettings, perform
 from evals.run import rescore as score_again
-from sandbox.engine import close_all
 
 BROKEN = 4
 """Exit code when a control scores above its floor."""
 NOT_RUN = 5
-INTERRUPTED = 130
 
 ItemsOption = Annotated[
     str, typer.Option(help="Items by name or folder, separated by commas; all when left out.")
@@ -93,7 +89,7 @@ def run(
         minutes=max_minutes,
     )
     folder = Run(to)
-    with Progress(err, workers=workers, quiet=quiet) as progress, _Interruptible(to):
+    with Progress(err, workers=workers, quiet=quiet) as progress, Interruptible(_goes_on(to)):
         perform(folder, chosen, builders, settings, progress.show)
     _finish(folder, as_json)
 
@@ -114,7 +110,7 @@ def rescore(
     """
     folder = Run(run, make=False)
     chosen = _items(items, items_dir)
-    with Progress(err, workers=workers, quiet=quiet) as progress, _Interruptible(run):
+    with Progress(err, workers=workers, quiet=quiet) as progress, Interruptible(_goes_on(run)):
         again = score_again(folder, chosen, RunSettings(workers=workers), progress.show)
     for old, new in again:
         before = old.score.value if old.score else None
@@ -125,29 +121,9 @@ def rescore(
     _finish(folder, as_json)
 
 
-class _Interruptible:
-    """Ends the program at Ctrl-C and SIGTERM without waiting for what the workers are at.
-
-    Everything that counts is on the disk, and the next run goes on; only containers must go.
-    """
-
-    def __init__(self, to: Path) -> None:
-        self._to = to
-
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            close_all()
-            err.print(f"Interrupted. The same command goes on with {self._to} where it stood.")
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _goes_on(folder: Path) -> str:
+    """What an interrupted run says."""
+    return f"The same command goes on with {folder} where it stood."
 
 
 def _finish(folder: Run, as_json: bool) -> None:

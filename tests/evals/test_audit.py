@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +14,10 @@ import pytest
 from evals.audit import Audit, audit, audit_all
 from evals.item import Item, load
 from sandbox.engine import Engine
+from tests.conftest import containers_of
 from tests.evals import voice
+
+ROOT = Path(__file__).parents[2]
 
 BANK = "truth/bank.toml"
 WRONG = "text.upper() + '?'"
@@ -88,3 +95,31 @@ def test_what_would_tell_a_builder_the_truth_is_named(
 ) -> None:
     found = problems(audit(changed(file, old, new), engine))
     assert any(says in problem for problem in found), found
+
+
+def test_an_interrupted_audit_ends_at_once_and_leaves_no_container(
+    changed: Callable[..., Item], engine: Engine, tmp_path: Path
+) -> None:
+    item = changed("truth/verifier/judge.py", "import kit", "import kit, time; time.sleep(1000)")
+    told = tmp_path / "told"
+    with told.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "evals", "audit", str(item.folder)], cwd=ROOT, stderr=file
+        )
+    try:
+        deadline = time.monotonic() + 240
+        while not containers_of(engine, process.pid):
+            assert process.poll() is None, told.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130, "the verifier would have two minutes"
+    finally:
+        process.kill()
+        process.wait()
+    assert "Interrupted" in told.read_text()
+    # The engine may still be at the removal of one.
+    deadline = time.monotonic() + 30
+    while containers_of(engine, process.pid):
+        assert time.monotonic() < deadline, "nobody would remove it now"
+        time.sleep(0.05)
