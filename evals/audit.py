@@ -3,8 +3,9 @@
 A benchmark with bad gold ranks noise. So every item must show that its recipe makes the stated
 repository, that its session is readable and tells nothing that is sealed, and, for an accept item,
 that its reference verifier gives the known verdict to everything in its bank, each time it is
-asked. An item whose repository cannot be reached, or that the container engine gets in the way of,
-is reported as not run, never as failed.
+asked, and to the session's own attempts the one that the gate will demand of every builder. An item
+whose repository cannot be reached, or that the container engine gets in the way of, is reported as
+not run, never as failed.
 
 Results are kept in the cache by the digest of the item and of the code that decides: a second audit
 of an unchanged item runs nothing.
@@ -27,15 +28,21 @@ from agent.environment import Environment
 from agent.errors import InputError, SessionError
 from agent.gate import GateSettings
 from agent.gate.candidates import exploits
+from agent.gate.checks import attempt as attempt_check
+from agent.gate.checks.attempt import attempt
 from agent.gate.checks.image import builds
 from agent.gate.model import CheckVerdict
 from agent.gate.trials import Trials, retried
 from agent.grading import Grader
+from agent.origin import expectation
+from agent.origin.expectation import as_files, find_attempts
+from agent.repo import Repository
 from agent.session import Session, load
 from agent.verifier import kit_files
 from evals import bank, recipe, reference
 from evals import item as item_module
 from evals.errors import IndexUnavailable, RecipeError
+from evals.evidence import origin_of
 from evals.item import BANK, Item, States, states
 from evals.pool import side_by_side
 from sandbox.cache import cache_dir
@@ -45,7 +52,7 @@ from sandbox.errors import SandboxError
 REPEATS = 2
 """How often nop, gold, right and wrong are graded: a verdict that varies shows in the second grade
 about half of the time, and an audit is repeated whenever an item changes."""
-_DECIDING = (exploits, grading, bank, reference, item_module)
+_DECIDING = (exploits, attempt_check, expectation, grading, bank, reference, item_module)
 """Code that gives the grades, beside this module: results kept under other code are not used."""
 
 Status = Literal["healthy", "unhealthy", "not run"]
@@ -186,7 +193,7 @@ def _look(item: Item, engine: Engine, result: Audit) -> None:
     with tempfile.TemporaryDirectory(prefix="kettle-audit-") as temporary:
         folder = Path(temporary)
         try:
-            recipe.materialise(item.folder, folder / "repository")
+            repository = recipe.materialise(item.folder, folder / "repository").path
         except RecipeError as error:
             say("recipe", str(error))
             return
@@ -208,7 +215,8 @@ def _look(item: Item, engine: Engine, result: Audit) -> None:
             same = made.start_tree == item.truth.start_tree
             say("start tree", "" if same else f"it is {made.start_tree}")
             say("intents", _intents(item, session))
-            environment = reference.write(item, made, folder / "reference")
+            own = _own_attempts(session, repository)
+            environment = reference.write(item, made, folder / "reference", provenance=own)
             _grade(item, made, environment, engine, result, say)
         except InputError as error:
             say("bank", str(error))
@@ -234,9 +242,20 @@ def _grade(
         same = [k.name for k in known[1:] if k.candidate == start or not _moves(k)]
         say("candidates differ", f"nothing is changed by {', '.join(same)}" if same else "")
         result.grades += [_graded(grader, one) for one in known if one.role != "exploit"]
+        # Nobody could build on an item whose truth says otherwise than what the gate demands.
+        said = attempt(trials)
+        told = "\n".join((said.summary, *said.evidence))
+        say("session's own attempts", told if said.verdict is CheckVerdict.FAIL else "")
         if not result.problems:
             # Cheats take most of the time, and tell nothing of an item that is wrong already.
             result.grades += [_graded(grader, one) for one in known if one.role == "exploit"]
+
+
+def _own_attempts(session: Session, repository: Path) -> dict[str, bytes]:
+    """The states that the session passed through, with what the evidence expects of each."""
+    with Repository.open(str(repository)) as opened:
+        origin = origin_of(session, opened)
+        return as_files(*find_attempts(session, opened, origin.start, origin.after_tree))
 
 
 def _moves(known: bank.Known) -> bool:

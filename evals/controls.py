@@ -16,15 +16,13 @@ from agent.assemble import assemble
 from agent.briefing import Origin
 from agent.draft import read_draft
 from agent.errors import KettleError
-from agent.origin.outcome import find_outcome
-from agent.origin.patch import outcome_patch
-from agent.origin.start import find_start
 from agent.project import Project
 from agent.repo import Repository
 from agent.session import load
 from agent.session.model import Session
 from agent.workbench import history
 from evals.builders import Built, Job
+from evals.evidence import origin_of
 
 REFUSAL = "no outcome"
 """What `refuses-everything` gives as its reason: the commonest one among real sessions."""
@@ -103,11 +101,7 @@ class Control:
     def _assemble(self, job: Job) -> Path:
         session = load(job.session)
         with Repository.open(str(job.repository)) as repository:
-            start = find_start(session, repository)
-            candidates = find_outcome(session, repository, start)
-            landed = outcome_patch(repository, start, candidates[0].commits) if candidates else None
-            origin = briefing.survey(session, repository, start, candidates, landed)
-            files = self.files(_Evidence(session, repository, origin))
+            files = self.files(_Evidence(session, repository, origin_of(session, repository)))
             files.setdefault("solution/solve.sh", b"#!/bin/sh\n")
             scripts = frozenset(path for path in files if path.endswith(".sh"))
             return assemble(

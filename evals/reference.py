@@ -6,6 +6,7 @@ interpreter and the project's files, nothing else, unless the truth brings a Doc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from agent import __version__, environment, scaffold
@@ -31,13 +32,16 @@ _PACKAGES = {"python": (), "javascript": ("nodejs",)}
 """Debian packages beside Python, which the judge itself needs."""
 
 
-def write(item: Item, states: States, to: Path) -> Environment:
+def write(
+    item: Item, states: States, to: Path, *, provenance: Mapping[str, bytes] | None = None
+) -> Environment:
     """Write an item's reference environment.
 
     Args:
         item: an accept item.
         states: its trees.
         to: the folder to make or to replace.
+        provenance: files for the folder of that name, by path in it.
 
     Raises:
         InputError: something else is in the way.
@@ -73,6 +77,7 @@ def write(item: Item, states: States, to: Path) -> Environment:
     }
     files |= kit_files()
     files |= {f"tests/{name}": data for name, data in item.verifier.items()}
+    files |= {f"provenance/{name}": data for name, data in (provenance or {}).items()}
     return environment.write(to, config=config, files=files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from evals.audit import Audit, audit, audit_all
 from evals.item import Item, load
 from sandbox.engine import Engine
+from tests.agent.projects import claude_code
 from tests.conftest import containers_of
 from tests.evals import voice
 
@@ -95,6 +97,19 @@ def test_what_would_tell_a_builder_the_truth_is_named(
 ) -> None:
     found = problems(audit(changed(file, old, new), engine))
     assert any(says in problem for problem in found), found
+
+
+def test_a_verifier_that_contradicts_what_the_user_said_of_an_attempt_is_named(
+    changed: Callable[..., Item], engine: Engine
+) -> None:
+    """The gate would demand of every builder what the item's own verifier does not do."""
+    first, *_, last = claude_code(Path("/home/dana/voice"))
+    complaint = {**first, "uuid": "u6", "parentUuid": last["uuid"]}
+    complaint |= {"message": {"role": "user", "content": "no, it is still wrong"}}
+    item = changed("session.jsonl", new=json.dumps(complaint) + "\n")
+    (problem,) = problems(audit(item, engine))
+    assert problem.startswith("session's own attempts: 1 of 1 attempts")
+    assert "expected fail, got reward 1" in problem
 
 
 def test_an_interrupted_audit_ends_at_once_and_leaves_no_container(
