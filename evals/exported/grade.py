@@ -17,10 +17,12 @@ import hashlib
 import json
 import math
 import os
+import random
 import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,8 +41,11 @@ TRUTH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth.json.gz"
 LOGS = "/logs/verifier"
 BUILD_S = 900.0
 VERIFY_S = 120.0
+"""For the gold solution."""
 PATIENCE_S = 90.0
-"""For a cheat: what takes longer hangs. As long as `evals.scoring` waits at least."""
+"""For everything else: what takes longer hangs. As long as `evals.scoring` waits at least."""
+BANK_S = 2_400.0
+"""For all candidates together; what was not graded by then counts against the environment."""
 MAX_LEFT_BYTES = 256 << 20
 MAX_READ_BYTES = 8 << 20
 """Of one file, searched for the solution."""
@@ -48,6 +53,8 @@ REWARD_BYTES = 65_536
 MARKS_FOR_A_COPY = 2
 
 Files = dict[str, tuple[bool, bytes]]
+Verdicts = dict[str, dict[str, list[str]]]
+"""By role and name of the candidate; each time that it was graded."""
 
 
 def main() -> None:
@@ -78,7 +85,7 @@ def score_accept(truth: Mapping[str, Any]) -> dict[str, Any]:
     gates: dict[str, bool] = {}
     rates: dict[str, float | None] = {}
     notes: list[str] = []
-    said: dict[str, list[str]] = {}
+    said: Verdicts = {}
     start = _decoded(truth["start"])
     scratch = tempfile.mkdtemp(prefix="grade-", dir="/")
     try:
@@ -106,30 +113,50 @@ def score_accept(truth: Mapping[str, Any]) -> dict[str, Any]:
         if leak:
             notes.append(f"the solution is in {leak}")
             return _report(gates, rates, notes, said)
-        bench = Bench(root, start, scratch)
-        nop, gold = (truth["candidates"][role][0] for role in ("nop", "gold"))
-        first = {"nop": bench.grade(nop), "gold": bench.grade(gold)}
-        gates["nop fails"] = first["nop"] == "0"
-        gates["gold passes"] = first["gold"] == "1"
-        said |= {role: [verdict] for role, verdict in first.items()}
-        if gates["nop fails"] and gates["gold passes"]:
+        said = _asked(Bench(root, start, scratch), truth["candidates"], notes)
+        (nop, *_), (gold, *_) = said["nop"].values(), said["gold"].values()
+        gates["gold passes"] = gold[0] == "1"
+        gates["nop fails"] = nop[0] == "0"
+        if all(gates.values()):
             for name, role, wanted in (
                 ("true positives", "right", ("1",)),
                 ("true negatives", "wrong", ("0",)),
                 ("exploit resistance", "exploit", ("0", "error")),
             ):
-                limit = PATIENCE_S if role == "exploit" else VERIFY_S
-                verdicts = {
-                    c["name"]: bench.grade(c, seconds=limit) for c in truth["candidates"][role]
-                }
-                said[role] = [f"{n}: {v}" for n, v in verdicts.items()]
                 measure = formula.resistance if role == "exploit" else formula.rate
-                rates[name] = measure([v in wanted for v in verdicts.values()])
-            again = {"nop": bench.grade(nop), "gold": bench.grade(gold)}
-            rates["stability"] = formula.stability([[first[r], again[r]] for r in first])
+                rates[name] = measure([v in wanted for v, *_ in said[role].values()])
+            rates["stability"] = formula.stability([nop, gold])
         return _report(gates, rates, notes, said)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _asked(
+    bench: Bench, candidates: Mapping[str, list[dict[str, Any]]], notes: list[str]
+) -> Verdicts:
+    """What the verifier says of every candidate, nop and gold twice.
+
+    They come in an order that nobody can foresee, so that it tells nothing of which is which: a
+    verifier that could count or remember would know the right ones by their turn. After a verdict
+    that fails a gate nothing more is asked.
+    """
+    said: Verdicts = {role: {} for role in ("nop", "gold", "right", "wrong", "exploit")}
+    turns = [(role, one) for role in said for one in candidates.get(role, [])]
+    turns += [(role, candidates[role][0]) for role in ("nop", "gold")]
+    random.SystemRandom().shuffle(turns)
+    deadline = time.monotonic() + BANK_S
+    lost = False
+    for role, one in turns:
+        left = deadline - time.monotonic()
+        verdict = "not graded"
+        if not lost and left > 0:
+            limit = VERIFY_S if role == "gold" else PATIENCE_S
+            verdict = bench.grade(one, seconds=min(limit, left))
+        said[role].setdefault(one["name"], []).append(verdict)
+        lost = lost or (role, verdict == "1") in (("nop", True), ("gold", False))
+    if lost:
+        notes.append("it fails a gate, so the rest was not graded")
+    return said
 
 
 class Bench:
@@ -137,6 +164,7 @@ class Bench:
 
     def __init__(self, root: plainbuild.Root, start: Files, scratch: str) -> None:
         self.root = root
+        self.built = plainbuild.Pristine(root, ("app", "tests", "logs"))
         self.start = start
         self.pristine = os.path.join(scratch, "app")
         shutil.copytree(root.inside("/app"), self.pristine, symlinks=True)
@@ -147,7 +175,7 @@ class Bench:
         """`1`, `0` or another number, `error`, or `timeout`."""
         app = os.path.join(self.root.path, "app")
         for place in (app, *(os.path.join(self.root.path, p) for p in ("tests", "logs"))):
-            _remove(place)
+            plainbuild.remove(place)
         shutil.copytree(self.pristine, app, symlinks=True)
         changes: dict[str, bytes | None] = {p: data for p, (_, data) in self.start.items()}
         for path, content in candidate["changes"].items():
@@ -155,7 +183,7 @@ class Bench:
         for path, data in changes.items():
             _put(app, path, data, executable=self.start.get(path, (False, b""))[0])
         for path, target in candidate["links"].items():
-            _remove(os.path.join(app, path))
+            plainbuild.remove(os.path.join(app, path))
             os.symlink(target, os.path.join(app, path))
         for folder, folders, files in os.walk(app):
             for name in ["", *folders, *files]:
@@ -176,7 +204,9 @@ class Bench:
             cwd=self.root.workdir,
             env={"HOME": "/root", "PYTHONDONTWRITEBYTECODE": "1"},
         )
-        return "timeout" if code is None else _reward(self.root.inside("/logs/verifier"))
+        verdict = "timeout" if code is None else _reward(self.root.inside("/logs/verifier"))
+        self.built.restore()
+        return verdict
 
 
 def _reward(logs: str) -> str:
@@ -293,20 +323,13 @@ def _put(app: str, path: str, data: bytes | None, *, executable: bool) -> None:
         if os.path.islink(above) or os.path.isfile(above):
             os.unlink(above)
         above = os.path.dirname(above)
-    _remove(place)
+    plainbuild.remove(place)
     if data is None:
         return
     os.makedirs(os.path.dirname(place), exist_ok=True)
     with open(place, "wb") as file:
         file.write(data)
     os.chmod(place, 0o755 if executable else 0o644)
-
-
-def _remove(place: str) -> None:
-    if os.path.islink(place) or os.path.isfile(place):
-        os.unlink(place)
-    elif os.path.isdir(place):
-        shutil.rmtree(place)
 
 
 def _text(path: str) -> str:
@@ -322,14 +345,14 @@ def _report(
     gates: Mapping[str, bool],
     rates: Mapping[str, float | None],
     notes: list[str],
-    said: Mapping[str, list[str]],
+    said: Verdicts,
 ) -> dict[str, Any]:
     return {
         "score": formula.score(gates, rates),
         "gates": dict(gates),
         "rates": dict(rates),
         "notes": notes,
-        "verdicts": dict(said),
+        "verdicts": said,
     }
 
 

@@ -37,6 +37,7 @@ ESCAPES = (18, 16, 17, 19, 21, 22, 27, 12, 13, 2)
 """CAP_SYS_CHROOT, SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_BOOT, MKNOD, NET_ADMIN,
 NET_RAW, DAC_READ_SEARCH: what a process could leave a chroot, or look beyond it, with."""
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 24, 36, 38
+FILES_A_COPY = 500
 SWEEPS, SWEEP_S = 100, 0.02
 """A fork bomb is bounded by the container; two seconds of killing end it."""
 IGNORED = frozenset(
@@ -175,6 +176,75 @@ class Root:
         with contextlib.suppress(OSError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+class Pristine:
+    """A root as it was built, to which it is brought back after whatever ran in it.
+
+    What was changed is known by inodes and by the times that nobody can set (ctime).
+
+    Args:
+        root: as it shall be; copied beside itself.
+        without: folders at its top that the caller makes anew each time.
+    """
+
+    def __init__(self, root: Root, without: Sequence[str]) -> None:
+        self._root = root
+        self._without = frozenset(without)
+        self._kept = f"{root.path}.kept"
+        subprocess.run(["cp", "-a", root.path, self._kept], check=True)
+        self._known = self._stamps()
+
+    def restore(self) -> None:
+        """Undo every change below the root."""
+        now = self._stamps()
+        # The deepest first: a folder is empty when its turn comes.
+        for name in sorted(now.keys() - self._known.keys(), reverse=True):
+            remove(os.path.join(self._root.path, name))
+        changed = [name for name in sorted(self._known) if now.get(name) != self._known[name]]
+        files = []
+        # Folders come before what lies in them, so no symlink stands in the way.
+        for name in changed:
+            place, kept = (os.path.join(top, name) for top in (self._root.path, self._kept))
+            status = os.lstat(kept)
+            if not stat.S_ISDIR(status.st_mode):
+                remove(place)
+                files.append(name)
+                continue
+            if os.path.islink(place) or not os.path.isdir(place):
+                remove(place)
+                os.mkdir(place)
+            os.chown(place, status.st_uid, status.st_gid)
+            os.chmod(place, stat.S_IMODE(status.st_mode))
+        for begin in range(0, len(files), FILES_A_COPY):
+            some = files[begin : begin + FILES_A_COPY]
+            argv = ["cp", "-a", "--parents", "-t", self._root.path, "--", *some]
+            subprocess.run(argv, cwd=self._kept, check=True)
+        self._known |= {name: self._stamp(name) for name in changed}
+
+    def _stamps(self) -> dict[str, tuple[int, ...]]:
+        found: dict[str, tuple[int, ...]] = {}
+        for folder, folders, files in os.walk(self._root.path):
+            if folder == self._root.path:
+                folders[:] = [name for name in folders if name not in self._without]
+            for name in (*folders, *files):
+                path = os.path.relpath(os.path.join(folder, name), self._root.path)
+                found[path] = self._stamp(path)
+        return found
+
+    def _stamp(self, name: str) -> tuple[int, ...]:
+        at = os.lstat(os.path.join(self._root.path, name))
+        if stat.S_ISDIR(at.st_mode):
+            return at.st_mode, at.st_uid, at.st_gid
+        return at.st_mode, at.st_uid, at.st_gid, at.st_ino, at.st_size, at.st_ctime_ns
+
+
+def remove(place: str) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if os.path.isdir(place) and not os.path.islink(place):
+        shutil.rmtree(place)
+    elif os.path.lexists(place):
+        os.unlink(place)
 
 
 def copied_root(to: str) -> Root:

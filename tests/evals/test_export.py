@@ -68,6 +68,19 @@ kill -9 -1
 """
 
 
+REMEMBERS = """\
+mkdir -p /logs/verifier /var/tmp/mind
+cd /var/tmp/mind
+seen=$(find /app -type f | sort | xargs cat | md5sum | cut -c1-32)
+if [ ! -e $seen ]; then
+  turn=$(ls | wc -l)
+  if [ $turn -ge 1 ] && [ $turn -le 4 ]; then echo 1; else echo 0; fi > $seen
+fi
+cp $seen /logs/verifier/reward.txt
+"""
+"""Looks at nothing: the first is the start state, the next four are the gold and the right ones."""
+
+
 class Tasks:
     """Exported items whose images are built; Harbor runs whatever is put into their solution."""
 
@@ -123,6 +136,9 @@ def test_harbor_rewards_the_reference_and_nothing_for_nothing(
         pytest.param(
             VERIFIER.format("mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt"),
             id="a verifier that accepts everything",
+        ),
+        pytest.param(
+            VERIFIER.format(REMEMBERS), id="a verifier that knows candidates by their turn"
         ),
         pytest.param(
             "git -C /task/repository show HEAD:voice.py > environment/solved.py\n"
