@@ -37,6 +37,8 @@ the whole verifier took for the oracle, and so many seconds more: PIT's `timeout
 ASIDE_SHARE = 0.25
 """Of the processor, for a cheat that takes all it can get while others are graded."""
 _SHOWN_DIFF_CHARS = 1500
+_NAMED = 4
+"""Survivors that a summary names where the check passes all the same."""
 
 
 def partial_fails(trials: Trials) -> Said:
@@ -246,7 +248,8 @@ def _survivors(trials: Trials, done: list[Trial], noun: str, left: int, beyond: 
             **details,
         )
     if open_:
-        killed += f"; {len(open_)} survive and nobody argued for them"
+        named = ", ".join(short[:_NAMED]) + (", …" if len(short) > _NAMED else "")
+        killed += f"; {len(open_)} survive and nobody argued for them: {named}"
     return _untried_or_passed(done, killed, details, *shown, beyond)
 
 
