@@ -127,11 +127,6 @@ class Run:
             log.flush()
             os.fsync(log.fileno())
 
-    def replace(self, results: list[Result]) -> None:
-        """Put other results into the place of the whole log."""
-        lines = b"".join(r.model_dump_json().encode() + b"\n" for r in results)
-        write_whole(self.path / RESULTS, lines)
-
     def attempt(self, key: Key) -> Path:
         """The folder of an attempt."""
         builder, item, number = key

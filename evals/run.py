@@ -8,6 +8,7 @@ or a package index is tried again and then reported as not run; it is never a sc
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import time
 import traceback
@@ -30,6 +31,9 @@ from evals.score import Score
 from evals.scoring import ScoringSettings, score_accept, score_reject
 from sandbox.errors import SandboxError
 
+SCORERS = min(16, 2 * (os.cpu_count() or 1))
+"""Attempts scored at one time, where nothing is built: half of the time is spent on waiting for
+verifiers that hang."""
 CONTROL_ATTEMPTS = 1
 """Controls have no chance in them: a second attempt would leave the same files."""
 _TROUBLE = (SandboxError, ProviderError, IndexUnavailable, OSError)
@@ -192,12 +196,13 @@ def rescore(
             if before is not None and before.same(score):
                 # Only the time differs, and that of the attempt itself is the one to keep.
                 new = new.model_copy(update={"seconds": old.seconds})
+        # A line more: to write the log anew would lose what others have added meanwhile.
+        run.append(new)
         again.append((old, new))
         on_event(Finished(new, kept=False))
 
     with side_by_side(settings.workers, "rescore") as pool:
         list(pool.map(one, todo))
-    run.replace(list({**known, **{new.key: new for _, new in again}}.values()))
     return again
 
 

@@ -13,7 +13,7 @@ from evals.commands.interrupt import Interruptible
 from evals.commands.show import Progress, err, out, print_json, show
 from evals.item import ITEMS, Item, find
 from evals.results import Run
-from evals.run import RunSettings, perform
+from evals.run import SCORERS, RunSettings, perform
 from evals.run import rescore as score_again
 
 BROKEN = 4
@@ -98,7 +98,7 @@ def rescore(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     items: ItemsOption = "",
     items_dir: ItemsDirOption = ITEMS,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Attempts at one time.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Attempts at one time.")] = SCORERS,
     as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:

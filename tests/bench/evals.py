@@ -17,7 +17,7 @@ from evals.floor import BASELINE, above_floor
 from evals.item import find
 from evals.leaderboard import rows
 from evals.results import SCORE, Key, Result, Run, read_whole
-from evals.run import Finished, RunEvent, RunSettings, perform, rescore
+from evals.run import SCORERS, Finished, RunEvent, RunSettings, perform, rescore
 from evals.score import Score
 from tests.bench import show
 
@@ -57,7 +57,7 @@ def _measure(run: Run) -> bool:
     met &= show("evals: attempts not run", len(not_run), "", most=0)
     before = _scores(run, results)
     began = time.monotonic()
-    rescore(run, items, RunSettings())
+    rescore(run, items, RunSettings(workers=SCORERS))
     minutes = (time.monotonic() - began) / 60
     met &= show("evals: the same scored again", minutes, "min", most=SCORING_MINUTES)
     after = _scores(run, results)

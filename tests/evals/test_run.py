@@ -24,7 +24,7 @@ from evals.leaderboard import compare, merged, rows
 from evals.recipe import materialise
 from evals.report import page
 from evals.results import RESULTS, Result, Run, slug
-from evals.run import RunSettings, perform, rescore
+from evals.run import Planned, RunEvent, RunSettings, perform, rescore
 from evals.score import Score
 from sandbox.engine import Engine
 from tests.agent.projects import recording
@@ -256,6 +256,22 @@ def test_rescoring_asks_no_builder_and_says_what_changed(
     assert len(run.results()) == 2 * (len(NAMES) + 1)
     perform(run, items, [builder], RunSettings())
     assert sorted(builder.asked) == ["one", "two"], "nothing was built again, then or later"
+
+
+def test_what_another_process_adds_while_scores_are_made_again_is_kept(
+    rejects: list[Item], tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    first, *_ = perform(run, rejects, [Scripted(tmp_path / "log")], RunSettings())
+    added = first.model_copy(update={"builder": "from another process"})
+
+    def meanwhile(event: RunEvent) -> None:
+        if isinstance(event, Planned):
+            Run(run.path).append(added)
+
+    before = run.results().keys()
+    rescore(run, rejects, RunSettings(), meanwhile)
+    assert run.results().keys() == before | {added.key}
 
 
 def test_the_commands_report_compare_and_score_again(rejects: list[Item], tmp_path: Path) -> None:
