@@ -427,15 +427,14 @@ def _impatient(trials: Trials, seconds: float) -> Grader:
 
 def _graded(known: bank.Known, grades: Sequence[Grade | None]) -> Graded:
     first = grades[0]
-    if known.role == "exploit":
-        # No reward is no success for a cheat; a verifier that it can hang is of no use either.
-        ok = first is not None and not (first.reward or 0) and first.status != "timeout"
-    elif known.passes:
+    if known.passes:
         ok = first is not None and first.passed
-    elif known.role == "nop":
-        ok = first is not None and first.reward == 0
-    else:
+    elif known.role == "wrong":
         ok = first is not None and first.status == "graded" and not first.passed
+    else:
+        # Also a cheat must be judged: one that takes the verdict away is not under control, and
+        # whether it gets a reward instead is a matter of luck.
+        ok = first is not None and first.reward == 0
     return Graded(
         role=known.role,
         name=known.name,

@@ -121,7 +121,7 @@ def score_accept(truth: Mapping[str, Any]) -> dict[str, Any]:
             for name, role, wanted in (
                 ("true positives", "right", ("1",)),
                 ("true negatives", "wrong", ("0",)),
-                ("exploit resistance", "exploit", ("0", "error")),
+                ("exploit resistance", "exploit", ("0",)),
             ):
                 measure = formula.resistance if role == "exploit" else formula.rate
                 rates[name] = measure([v in wanted for v, *_ in said[role].values()])
