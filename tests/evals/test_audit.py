@@ -107,7 +107,10 @@ def test_a_verifier_that_contradicts_what_the_user_said_of_an_attempt_is_named(
     complaint = {**first, "uuid": "u6", "parentUuid": last["uuid"]}
     complaint |= {"message": {"role": "user", "content": "no, it is still wrong"}}
     item = changed("session.jsonl", new=json.dumps(complaint) + "\n")
-    (problem,) = problems(audit(item, engine))
+    said = item.session.read_text()
+    # What the session leaves is right as well, but it is not what landed, which would settle it.
+    item.session.write_text(said.replace('+ \\"!\\"', '+ \\"!\\" * 1'))
+    (problem,) = problems(audit(load(item.folder), engine))
     assert problem.startswith("session's own attempts: 1 of 1 attempts")
     assert "expected fail, got reward 1" in problem
 
