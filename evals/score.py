@@ -83,10 +83,13 @@ class Score(_Model):
         return int(self.claim == "accepted") - int(self.claim == "accepted" and self.valid)
 
     def same(self, other: Score) -> bool:
-        """Whether two scorings of one attempt say the same, times and logs aside."""
+        """Whether two scorings of one attempt say the same, times and logs aside.
+
+        How a verifier was wrong may differ: a cheat that writes over the reward leaves a 1 or none.
+        """
         return self._verdicts() == other._verdicts()
 
     def _verdicts(self) -> object:
         plain = self.model_dump(exclude={"seconds", "grades", "gates", "image_mb"})
         gates = {name: gate.passed for name, gate in self.gates.items()}
-        return plain, gates, [(g.name, g.ok, g.verdicts) for g in self.grades]
+        return plain, gates, [(g.name, g.ok) for g in self.grades]
