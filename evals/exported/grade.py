@@ -152,8 +152,11 @@ def _asked(
         if not lost and left > 0:
             limit = VERIFY_S if role == "gold" else PATIENCE_S
             verdict = bench.grade(one, seconds=min(limit, left))
-        said[role].setdefault(one["name"], []).append(verdict)
-        lost = lost or (role, verdict == "1") in (("nop", True), ("gold", False))
+        verdicts = said[role].setdefault(one["name"], [])
+        verdicts.append(verdict)
+        # The first verdict is the gate's; another one later is a matter of stability.
+        if len(verdicts) == 1:
+            lost = lost or (role, verdict == "1") in (("nop", True), ("gold", False))
     if lost:
         notes.append("it fails a gate, so the rest was not graded")
     return said
