@@ -15,7 +15,7 @@ from agent.errors import DraftError
 from agent.origin.evidence import task_end
 from agent.origin.expectation import edits_after, speaks
 from agent.origin.outcome import OutcomeCandidate
-from agent.origin.patch import Outcome, scratch
+from agent.origin.patch import Outcome, outcome_patch, scratch
 from agent.origin.start import StartState
 from agent.project import Project, detect, is_test_path
 from agent.repo import Repository
@@ -68,9 +68,20 @@ def survey(
     repository: Repository,
     start: StartState,
     candidates: list[OutcomeCandidate],
-    outcome: Outcome | None,
 ) -> Origin:
-    """Complete what the origin search found with the trees and the kind of project."""
+    """Complete what the origin search found with the trees and the kind of project.
+
+    Args:
+        session: as recorded.
+        repository: its repository.
+        start: the likely start state.
+        candidates: what may have solved the task, the likeliest first; that one is the outcome.
+
+    Raises:
+        RepositoryError: a commit is missing.
+    """
+    commits = candidates[0].commits if candidates else []
+    outcome = outcome_patch(repository, start, commits) if commits else None
     start_tree, start_patch = start.commit, b""
     if start.overlay:
         with scratch(repository, start.tree) as work:

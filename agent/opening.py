@@ -22,7 +22,6 @@ from agent.models.retry import Pace, Retry
 from agent.origin.contents import holds
 from agent.origin.expectation import as_files, find_attempts
 from agent.origin.find import repository_of
-from agent.origin.patch import outcome_patch
 from agent.progress import Clock, Listener, Note
 from agent.qualify import Qualification, heed, qualify
 from agent.repo import Repository
@@ -162,15 +161,14 @@ def _origin(
     start, candidates = verdict.start, verdict.outcomes
     if start is None:
         raise Rejected("The history has no commit that the session could have started from.")
-    outcome = outcome_patch(repository, start, candidates[0].commits) if candidates else None
-    origin = briefing.survey(session, repository, start, candidates, outcome)
+    origin = briefing.survey(session, repository, start, candidates)
     attempts, patches = find_attempts(session, repository, start, origin.after_tree)
     origin = replace(origin, attempts=as_files(attempts, patches))
     tell(Note(f"start state: {origin.label}"))
     for line in origin.start.uncommitted_lists:
         tell(Note(line))
-    if outcome and candidates:
-        names = ", ".join(c[:12] for c in outcome.commits)
+    if origin.outcome and candidates:
+        names = ", ".join(c[:12] for c in origin.outcome.commits)
         tell(Note(f"outcome: {names} (score {candidates[0].score:.2f})"))
     else:
         tell(Note("outcome: no later commit looks like it"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from agent import briefing
 from agent.briefing import Origin
 from agent.origin.outcome import find_outcome
-from agent.origin.patch import outcome_patch
 from agent.origin.start import find_start
 from agent.repo import Repository
 from agent.session.model import Session
@@ -22,6 +21,4 @@ def origin_of(session: Session, repository: Repository) -> Origin:
         KettleError: the repository cannot be read, or no commit can be the start.
     """
     start = find_start(session, repository)
-    candidates = find_outcome(session, repository, start)
-    landed = outcome_patch(repository, start, candidates[0].commits) if candidates else None
-    return briefing.survey(session, repository, start, candidates, landed)
+    return briefing.survey(session, repository, start, find_outcome(session, repository, start))

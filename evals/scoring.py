@@ -14,7 +14,7 @@ import itertools
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as OutOfTime
 from dataclasses import dataclass, replace
@@ -300,24 +300,22 @@ class _Trial:
                 _log(nop_grade),
             )
         again: list[tuple[bank.Known, Grade | None]] = []
-        if fine and self._measure(by_role, lambda known: ask(known, grader)):
+        if fine and self._measure(by_role, ask, grader):
             again += ask([nop, gold] * (self.settings.repeats - 1), grader)
-            self.rates["stability"] = formula.stability(
-                [[_verdict(g) for k, g in (*core, *again) if k is one] for one in (nop, gold)]
-            )
-        self.grades[:0] = [
+        graded = [
             _graded(known_one, [g for k, g in (*core, *again) if k is known_one])
             for known_one, _ in core
         ]
+        self.grades[:0] = graded
+        if again:
+            self.rates["stability"] = formula.stability([one.verdicts for one in graded])
 
     def _measure(
-        self,
-        by_role: Mapping[bank.Role, list[bank.Known]],
-        ask: Callable[[Sequence[bank.Known]], Iterator[tuple[bank.Known, Grade | None]]],
+        self, by_role: Mapping[bank.Role, list[bank.Known]], ask: _Asked, judge: Grader
     ) -> bool:
         """Measure one rate after the other; False as soon as one is 0."""
         for name, role in _RATES.items():
-            graded = [_graded(known, [grade]) for known, grade in ask(by_role[role])]
+            graded = [_graded(known, [grade]) for known, grade in ask(by_role[role], judge)]
             self.grades += graded
             measure = formula.resistance if role == "exploit" else formula.rate
             self.rates[name] = measure([g.ok for g in graded])

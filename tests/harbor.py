@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.environment import Environment
 from agent.grading import WORK_TREE
 from sandbox import bases
@@ -80,6 +82,13 @@ def provided(engine: Engine) -> Harbor:
     """Harbor in an image, which is kept between runs; made the first time, in a minute or two."""
     recipe = partial(bases.with_trust, engine, RECIPE)
     return Harbor(kept_image(engine, "kettle-test-harbor", recipe))
+
+
+def required(engine: Engine) -> Harbor:
+    """The same for tests: without the engine's local socket they are skipped."""
+    if not SOCKET.is_socket():
+        pytest.skip("the engine is not behind the local socket")
+    return provided(engine)
 
 
 def trial(harbor: Harbor, folder: Path, task: Path, agent: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from agent import briefing
 from agent.briefing import Origin
-from agent.origin.patch import outcome_patch
 from agent.qualify.case import Case
 from agent.repo import Repository
 from agent.session.model import Session
@@ -33,9 +32,7 @@ def survey(case: Case) -> Origin:
     """
     assert case.repository is not None  # noqa: S101
     assert case.start is not None  # noqa: S101
-    commits = case.outcomes[0].commits if case.outcomes else []
-    outcome = outcome_patch(case.repository, case.start, commits) if commits else None
-    return briefing.survey(case.session, case.repository, case.start, case.outcomes, outcome)
+    return briefing.survey(case.session, case.repository, case.start, case.outcomes)
 
 
 @contextmanager

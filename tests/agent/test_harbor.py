@@ -11,14 +11,12 @@ import pytest
 
 from sandbox.engine import Engine
 from tests.agent.gate.environments import make
-from tests.harbor import SOCKET, Harbor, Prepared, provided, trial
+from tests.harbor import Harbor, Prepared, required, trial
 
 
 @pytest.fixture(scope="module")
 def harbor(engine: Engine) -> Harbor:
-    if not SOCKET.is_socket():
-        pytest.skip("the engine is not behind the local socket")
-    return provided(engine)
+    return required(engine)
 
 
 @pytest.fixture(scope="module")

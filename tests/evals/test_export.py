@@ -15,7 +15,7 @@ from agent.environment import Environment
 from evals.export import export
 from sandbox.engine import Engine
 from tests.evals import voice
-from tests.harbor import SOCKET, Harbor, Prepared, provided, trial
+from tests.harbor import Harbor, Prepared, required, trial
 
 SEALED = [voice.CANARY.encode(), b"exclaims by formatting", b"parrots the one example"]
 
@@ -114,9 +114,7 @@ class Tasks:
 
 @pytest.fixture(scope="module")
 def tasks(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
-    if not SOCKET.is_socket():
-        pytest.skip("the engine is not behind the local socket")
-    made = Tasks(engine, provided(engine), tmp_path_factory.mktemp("tasks"))
+    made = Tasks(engine, required(engine), tmp_path_factory.mktemp("tasks"))
     yield made
     made.remove()
 
